@@ -1,0 +1,58 @@
+import type { KubeObject } from '../shared/cluster/port.ts'
+import type {
+  OperationView,
+  ReleaseCommand,
+  Reservation,
+  ReservationFilter,
+  ReservationPage,
+  ReserveCommand,
+  SubnetView,
+  Validation,
+  WriteContext,
+  WriteOutcome,
+} from '../shared/command/types.ts'
+import type { Problem } from '../shared/problem.ts'
+import type { Result } from '../shared/result.ts'
+
+/** All that a door may ask for. `functions/env.ts` builds it from the bindings; route tests may put another in its place. */
+export interface Berth {
+  reserve(command: ReserveCommand): Promise<WriteOutcome>
+  validate(command: ReserveCommand): Promise<Validation>
+  release(command: ReleaseCommand): Promise<WriteOutcome>
+  reservation(name: string, subnet?: string): Promise<Result<Reservation, Problem>>
+  reservations(
+    filter: ReservationFilter,
+    page: { readonly limit: number; readonly continue?: string },
+  ): Promise<Result<ReservationPage, Problem>>
+  operation(id: string): Promise<Result<OperationView, Problem>>
+  subnets(): Promise<Result<readonly SubnetView[], Problem>>
+  subnet(name: string): Promise<Result<SubnetView, Problem>>
+  /** Embedded only. `created` tells 201 from 200. */
+  putSubnet(
+    manifest: KubeObject,
+    context: WriteContext,
+  ): Promise<Result<{ readonly created: boolean; readonly subnet: SubnetView }, Problem>>
+  /** Embedded only; 409 subnet_in_use while any reservation is left. */
+  deleteSubnet(name: string, context: WriteContext): Promise<Result<SubnetView, Problem>>
+  suggest(
+    subnet: string,
+    wish: { readonly count: number; readonly contiguous: boolean },
+  ): Promise<Result<readonly string[], Problem>>
+  /** Embedded only: makes an owner (Pod, StatefulSet, VirtualMachine) exist. */
+  putOwner(
+    manifest: KubeObject,
+  ): Promise<Result<{ readonly created: boolean; readonly object: KubeObject }, Problem>>
+  deleteOwner(ref: {
+    readonly kind: 'Pod' | 'StatefulSet' | 'VirtualMachine'
+    readonly namespace: string
+    readonly name: string
+  }): Promise<Result<KubeObject, Problem>>
+  ready(): Promise<readonly PartStatus[]>
+}
+
+/** One part of /readyz. */
+export interface PartStatus {
+  readonly part: 'ledger' | 'cluster' | 'ovn' | 'authority' | 'webhooks'
+  readonly ready: boolean
+  readonly detail: string
+}
