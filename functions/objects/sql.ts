@@ -1,0 +1,34 @@
+import type { Sql, SqlRow, SqlValue } from '../../shared/sql.ts'
+
+/** The SQL port over a Durable Object's SQLite storage. */
+export function durableObjectSql(storage: DurableObjectStorage): Sql {
+  const exec = (statement: string, parameters: SqlValue[]) =>
+    storage.sql.exec<Record<string, SqlStorageValue>>(statement, ...parameters)
+  return {
+    run: (statement, ...parameters) => exec(statement, parameters).rowsWritten,
+    all: <Row extends SqlRow>(query: string, ...parameters: SqlValue[]) =>
+      exec(query, parameters).toArray().map(fromStorage) as Row[],
+    first: <Row extends SqlRow>(query: string, ...parameters: SqlValue[]) => {
+      const next = exec(query, parameters).next()
+      return next.done ? undefined : (fromStorage(next.value) as Row)
+    },
+    *iterate<Row extends SqlRow>(query: string, ...parameters: SqlValue[]) {
+      for (const row of exec(query, parameters)) yield fromStorage(row) as Row
+    },
+    transaction: (work) =>
+      storage.transactionSync(() => {
+        const result = work()
+        if (result instanceof Promise) throw new TypeError('a transaction must be synchronous')
+        return result
+      }),
+  }
+}
+
+/** BLOBs leave SQLite as ArrayBuffer; the port promises Uint8Array. */
+function fromStorage(row: Record<string, SqlStorageValue>): SqlRow {
+  const result: SqlRow = {}
+  for (const [column, value] of Object.entries(row)) {
+    result[column] = value instanceof ArrayBuffer ? new Uint8Array(value) : value
+  }
+  return result
+}
