@@ -1,0 +1,27 @@
+/** The variables a deployment may set (contract.md "Variables"). Whatever starts the Worker passes on these and no others. */
+export const WORKER_VARIABLES = [
+  'CLUSTER',
+  'AUTHORITY',
+  'KUBE_API_URL',
+  'KUBE_TOKEN',
+  'OVN_NB',
+  'KEEP_VM_IP',
+  'WINDOW',
+  'OUTSIDE_WINDOW',
+  'WAIT_MS',
+  'ACK_MS',
+  'STRAGGLER_MS',
+  'CONTROLLER_MS',
+  'QUARANTINE_MS',
+  'ACCESS',
+] as const
+
+/** Those of them that are set, with their values. An empty value counts as unset. */
+export function setVariables(environment: NodeJS.ProcessEnv): Record<string, string> {
+  const set: Record<string, string> = {}
+  for (const name of WORKER_VARIABLES) {
+    const value = environment[name]
+    if (value !== undefined && value !== '') set[name] = value
+  }
+  return set
+}
