@@ -1,0 +1,127 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdirSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import { bundleWorker, projectRoot } from '../workerd/bundle.ts'
+import { writeConfig } from '../workerd/write.ts'
+import { answers200, until } from './wait.ts'
+
+const START_LIMIT_MS = 30_000
+const STOP_LIMIT_MS = 10_000
+/** How much of workerd's output is kept for messages. */
+const LOG_LIMIT = 64 * 1024
+
+export interface WorkerdOptions {
+  /** 0 finds a free one. */
+  readonly port: number
+  /** Survives stop() and kill9(); hand it in again to go on with the same data. */
+  readonly dataDir: string
+  /** Variables, over those of wrangler.toml. */
+  readonly vars?: Readonly<Record<string, string>>
+  /** Path that answers 200 once the server is ready. */
+  readonly readyPath?: string
+}
+
+export interface RunningWorkerd {
+  /** Like http://127.0.0.1:4711, without a slash at the end. */
+  readonly url: string
+  readonly port: number
+  /** Also the id of its process group. */
+  readonly pid: number
+  /** Ends it politely; resolves when the process is gone. */
+  stop(): Promise<void>
+  /** kill -9 of the process group; resolves when the process is gone. */
+  kill9(): Promise<void>
+  /** The last of what it wrote. */
+  log(): string
+}
+
+/** Starts the bundled Worker in plain workerd on loopback, without wrangler's proxy, and waits until it is ready. */
+export async function startWorkerd(options: WorkerdOptions): Promise<RunningWorkerd> {
+  const bundle = await bundleWorker()
+  const objects = join(options.dataDir, 'objects')
+  mkdirSync(objects, { recursive: true })
+  const variables = { ...bundle.settings.vars, ...options.vars }
+  const config = writeConfig({
+    bundle,
+    configFolder: options.dataDir,
+    listen: `127.0.0.1:${options.port}`,
+    dataFolder: objects,
+    assetsFolder: join(projectRoot, bundle.settings.assets?.directory ?? 'dist/assets'),
+    variables: Object.fromEntries(Object.entries(variables).map(([name, text]) => [name, { text }])),
+  })
+  // A group of its own, so that kill9() ends everything at once. The fourth pipe tells the port.
+  const child = spawn(workerdBinary(), ['serve', config, '--control-fd=3'], {
+    cwd: projectRoot,
+    detached: true,
+    stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
+  })
+  const log = keepLog(child)
+  const pid = child.pid
+  if (pid === undefined) throw new Error('workerd could not be started')
+  const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()))
+  const endWithUs = () => signalGroup(pid, 'SIGKILL')
+  process.once('exit', endWithUs)
+  void gone.then(() => process.off('exit', endWithUs))
+  const kill9 = async () => {
+    signalGroup(pid, 'SIGKILL')
+    await gone
+  }
+  const stop = async () => {
+    signalGroup(pid, 'SIGTERM')
+    const timer = setTimeout(() => signalGroup(pid, 'SIGKILL'), STOP_LIMIT_MS)
+    await gone
+    clearTimeout(timer)
+  }
+  try {
+    const port = await listeningPort(child)
+    const url = `http://127.0.0.1:${port}`
+    await until('workerd is ready', START_LIMIT_MS, async () => {
+      if (child.exitCode !== null || child.signalCode !== null) throw new Error('workerd ended')
+      return (await answers200(url + (options.readyPath ?? '/readyz'))) ? true : undefined
+    })
+    return { url, port, pid, stop, kill9, log }
+  } catch (error) {
+    await kill9()
+    throw new Error(`workerd did not start: ${(error as Error).message}\n${log()}`)
+  }
+}
+
+/** The workerd that the pinned wrangler brings, not the older one of the test runner. */
+function workerdBinary(): string {
+  const wrangler = createRequire(import.meta.url).resolve('wrangler/package.json')
+  const workerd: { default: string } = createRequire(wrangler)('workerd')
+  return workerd.default
+}
+
+/** workerd writes one JSON line for each socket it listens on. */
+async function listeningPort(child: ChildProcess): Promise<number> {
+  const control = child.stdio[3] as NodeJS.ReadableStream
+  let text = ''
+  for await (const chunk of control) {
+    text += chunk
+    for (const line of text.split('\n').slice(0, -1)) {
+      const message: { event?: string; socket?: string; port?: number } = JSON.parse(line)
+      if (message.event === 'listen' && message.socket === 'http' && message.port) return message.port
+    }
+  }
+  throw new Error('workerd ended before it listened')
+}
+
+function keepLog(child: ChildProcess): () => string {
+  let text = ''
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.setEncoding('utf8').on('data', (chunk: string) => {
+      text = (text + chunk).slice(-LOG_LIMIT)
+    })
+  }
+  return () => text
+}
+
+function signalGroup(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(-pid, name)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+  }
+}

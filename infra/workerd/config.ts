@@ -1,0 +1,122 @@
+import { extname, join, relative } from 'node:path'
+import type { Bundle } from './bundle.ts'
+
+/**
+ * Where a binding's value comes from. `environment` is read by workerd when it starts, so one built configuration
+ * serves many installations; an unset one arrives as null.
+ */
+export type VariableSource = { readonly text: string } | { readonly environment: string }
+
+export interface ConfigOptions {
+  readonly bundle: Bundle
+  /** Folder the configuration will lie in; files are embedded by paths relative to it. */
+  readonly configFolder: string
+  /** host:port. */
+  readonly listen: string
+  /** Folder for the Durable Objects' databases, absolute or relative to where workerd is started. */
+  readonly dataFolder: string
+  /** Folder of the static files, when the Worker has any. */
+  readonly assetsFolder: string
+  readonly variables: Readonly<Record<string, VariableSource>>
+}
+
+/**
+ * Objects are kept under `<name>-<class>`, the same key and file layout as `wrangler dev` uses in <DATA>/v3/do, so data
+ * can move from one to the other. Changing the name loses every reservation.
+ */
+const OBJECT_KEY_PREFIX = 'berth'
+
+/** A configuration for `workerd serve`, in Cap'n Proto text. Field names: workerd/workerd.capnp. */
+export function workerdConfig(options: ConfigOptions): string {
+  const { bundle, configFolder, variables } = options
+  const { settings } = bundle
+  const modules = bundle.modules.map(
+    (name) =>
+      `(name = ${text(name)}, ${moduleKind(name)} = ${embed(configFolder, join(bundle.folder, name))})`,
+  )
+  const bindings = [
+    ...settings.objects.map((name) => `(name = ${text(name)}, durableObjectNamespace = ${text(name)})`),
+    ...Object.entries(variables).map(([name, from]) =>
+      'text' in from
+        ? `(name = ${text(name)}, text = ${text(from.text)})`
+        : `(name = ${text(name)}, fromEnvironment = ${text(from.environment)})`,
+    ),
+    ...(settings.assets?.binding ? [`(name = ${text(settings.assets.binding)}, service = "assets")`] : []),
+  ]
+  const objects = settings.objects.map(
+    (name) =>
+      `(className = ${text(name)}, uniqueKey = ${text(`${OBJECT_KEY_PREFIX}-${name}`)}, enableSql = true)`,
+  )
+  const entry = settings.assets && !settings.assets.workerFirst ? 'assets' : 'berth'
+  const services = [
+    '(name = "berth", worker = .berth)',
+    `(name = "store", disk = (path = ${text(options.dataFolder)}, writable = true))`,
+    // The cluster's API server has a private address; its certificates join here once a cluster is configured.
+    '(name = "internet", network = (allow = ["public", "private"], tlsOptions = (trustBrowserCas = true)))',
+    ...(settings.assets
+      ? [
+          '(name = "assets", worker = .assets)',
+          `(name = "asset-files", disk = (path = ${text(options.assetsFolder)}))`,
+        ]
+      : []),
+  ]
+  return `# Written by infra/workerd; changes here are lost.
+using Workerd = import "/workerd/workerd.capnp";
+
+const config :Workerd.Config = (
+  services = [${list(services)}],
+  sockets = [(name = "http", address = ${text(options.listen)}, http = (), service = ${text(entry)})],
+);
+
+const berth :Workerd.Worker = (
+  compatibilityDate = ${text(settings.compatibilityDate)},
+  compatibilityFlags = [${settings.compatibilityFlags.map(text).join(', ')}],
+  modules = [${list(modules)}],
+  bindings = [${list(bindings)}],
+  durableObjectNamespaces = [${list(objects)}],
+  durableObjectStorage = (localDisk = "store"),
+);
+${settings.assets ? assetsWorker(options) : ''}`
+}
+
+/** The Worker that gives files their content type and hands everything else to Berth: assets-worker.ts. */
+function assetsWorker(options: ConfigOptions): string {
+  return `
+const assets :Workerd.Worker = (
+  compatibilityDate = ${text(options.bundle.settings.compatibilityDate)},
+  modules = [(name = "assets-worker.js", esModule = embed "assets-worker.js")],
+  bindings = [(name = "FILES", service = "asset-files"), (name = "BERTH", service = "berth")],
+);
+`
+}
+
+const list = (items: readonly string[]) => items.map((item) => `\n    ${item},`).join('')
+
+const embed = (from: string, path: string) => `embed ${text(relative(from, path))}`
+
+function moduleKind(name: string): string {
+  switch (extname(name)) {
+    case '.js':
+    case '.mjs':
+      return 'esModule'
+    case '.wasm':
+      return 'wasm'
+    case '.txt':
+    case '.html':
+    case '.css':
+    case '.svg':
+      return 'text'
+    default:
+      return 'data'
+  }
+}
+
+/** A Cap'n Proto string literal: as C's, with \\xNN for what cannot be seen. */
+function text(value: string): string {
+  const escaped = value.replace(/["\\]/g, '\\$&').replace(
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
+    /[\x00-\x1f\x7f]/g,
+    (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`,
+  )
+  return `"${escaped}"`
+}
