@@ -5,5 +5,5 @@ export class Subnet extends DurableObject {
     return 1
   }
 }
-export class Cluster extends DurableObject {}
+export { Cluster } from './objects/cluster.ts'
 export default { fetch: () => new Response('ok') }

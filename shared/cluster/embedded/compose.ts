@@ -1,0 +1,32 @@
+import type { Random } from '../../random.ts'
+import { KINDS, type KubeObject, type ObjectMeta } from '../port.ts'
+import type { ClientMeta, Key } from './admit.ts'
+import type { Json } from './json.ts'
+
+/** A whole object out of its parts; parts that are undefined are left out. Only `spec` and `status` exist beside metadata. */
+export function compose(
+  key: Key,
+  content: { readonly spec: Json | undefined; readonly status?: Json | undefined },
+  metadata: Omit<ObjectMeta, keyof ClientMeta | 'namespace'> & ClientMeta,
+): KubeObject {
+  const object: KubeObject = {
+    apiVersion: KINDS[key.kind].apiVersion,
+    kind: key.kind,
+    metadata: {
+      ...metadata,
+      ...(key.namespace === '' ? {} : { namespace: key.namespace }),
+    } as unknown as ObjectMeta,
+  }
+  if (content.spec !== undefined) object.spec = content.spec
+  if (content.status !== undefined) object.status = content.status
+  return object
+}
+
+/** A random UUID, RFC 4122 §4.4. */
+export function uuid(random: Random): string {
+  const bytes = random.bytes(16)
+  bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x40
+  bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80
+  const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
+  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-')
+}

@@ -1,0 +1,274 @@
+import type { Clock } from '../../clock.ts'
+import { type Log, silentLog } from '../../log.ts'
+import type { Random } from '../../random.ts'
+import { ok, type Result } from '../../result.ts'
+import type { Sql } from '../../sql.ts'
+import {
+  type ClusterFailure,
+  type ClusterReply,
+  type ClusterRequest,
+  KINDS,
+  type Kind,
+  type KubeObject,
+  type ListOptions,
+  type ObjectList,
+  type ObjectRef,
+} from '../port.ts'
+import { type Admitted, admit, isKind, type Key, keyOf, utf8Bytes } from './admit.ts'
+import { compose, uuid } from './compose.ts'
+import { EventLog, type EventPage, type EventQuery, LOG_LIMITS, type LogLimits } from './event-log.ts'
+import { invalid, notFound, refused, stale, subject } from './failure.ts'
+import { isJsonObject, type Json, jsonCopy, mergePatch, sameJson } from './json.ts'
+import { listPage } from './listing.ts'
+import { openSchema } from './schema.ts'
+import { SEED_SUBNETS } from './seeds.ts'
+
+/** As etcd's default request limit. */
+const MAX_OBJECT_BYTES = 1.5 * 1024 * 1024
+const TOO_LARGE = `more than ${MAX_OBJECT_BYTES} bytes`
+
+/** CRDs with a status subresource: status is written there only, never by create, replace or patch. */
+const STATUS_SUBRESOURCE: ReadonlySet<Kind> = new Set<Kind>(['Subnet', 'IPPool'])
+
+export interface StoreParts {
+  readonly sql: Sql
+  readonly clock: Pick<Clock, 'nowMs'>
+  readonly random: Random
+  readonly log?: Log
+  readonly limits?: LogLimits
+}
+
+interface Stored {
+  readonly rv: number
+  readonly body: string
+  readonly object: KubeObject
+}
+
+/**
+ * A cluster's API objects in SQLite, with an API server's semantics, synchronous. Holds no state of its own: all of it is
+ * in the tables, so losing the process loses nothing. Opening makes, migrates or seeds the tables; storage newer than the
+ * code makes every call answer Unavailable and is not written.
+ */
+export class EmbeddedStore {
+  readonly #parts: StoreParts
+  readonly #events: EventLog
+  readonly #closed: { readonly ok: false; readonly error: ClusterFailure } | undefined
+
+  constructor(parts: StoreParts) {
+    this.#parts = parts
+    this.#events = new EventLog(parts.sql, parts.limits ?? LOG_LIMITS)
+    const opened = openSchema(parts.sql, () => this.#seed())
+    if (!opened.ok) {
+      const { stored, known } = opened.error
+      this.#closed = refused('Unavailable', `storage has schema ${stored}, this version knows ${known}`)
+    }
+  }
+
+  /** Each request in its own transaction, in order. What storage throws becomes Unavailable: it was rolled back. */
+  send(requests: readonly ClusterRequest[]): ClusterReply[] {
+    return requests.map((request) => {
+      if (this.#closed) return this.#closed
+      try {
+        return request.verb === 'get'
+          ? this.#get(request.ref)
+          : this.#parts.sql.transaction(() => this.#write(request))
+      } catch (error) {
+        const message = error instanceof Error ? error.message : String(error)
+        ;(this.#parts.log ?? silentLog).write('error', 'embedded.storage', { verb: request.verb, message })
+        return refused('Unavailable', `storage failed: ${message}`)
+      }
+    })
+  }
+
+  /** One page; without a limit as much as one reply should carry, with `continue` if there is more. */
+  list(kind: Kind, options: ListOptions = {}): Result<ObjectList, ClusterFailure> {
+    if (this.#closed) return this.#closed
+    if (!isKind(kind)) return refused('Invalid', `no such kind: ${JSON.stringify(kind)}`)
+    if (options.namespace !== undefined && !KINDS[kind].namespaced) {
+      return refused('Invalid', `${KINDS[kind].plural} have no namespace`)
+    }
+    return listPage(this.#parts.sql, this.#events, kind, options)
+  }
+
+  /** What changed after a resourceVersion; at once, possibly nothing. */
+  eventsSince(query: EventQuery): Result<EventPage, ClusterFailure> {
+    return this.#closed ?? this.#events.since(query)
+  }
+
+  #seed(): void {
+    for (const subnet of SEED_SUBNETS) {
+      const reply = this.#create(subnet, false)
+      if (!reply.ok) throw new Error(`seed: ${reply.error.message}`)
+    }
+  }
+
+  #write(request: Exclude<ClusterRequest, { verb: 'get' }>): ClusterReply {
+    switch (request.verb) {
+      case 'create':
+        return this.#create(request.object, request.dryRun === true)
+      case 'replace':
+        return this.#replace(request.object)
+      case 'patch':
+        return this.#patch(request.ref, request.patch, request.resourceVersion)
+      case 'delete':
+        return this.#delete(request.ref, request.uid)
+      default:
+        return refused('Invalid', `no such verb: ${JSON.stringify(request satisfies never)}`)
+    }
+  }
+
+  #get(ref: ObjectRef): ClusterReply {
+    const key = keyOf(ref)
+    if (!key.ok) return key
+    const stored = this.#find(key.value)
+    return stored ? ok(stored.object) : notFound(key.value)
+  }
+
+  #create(sent: KubeObject, dryRun: boolean): ClusterReply {
+    const admitted = admit(jsonCopy(sent))
+    if (!admitted.ok) return admitted
+    const { key, meta, spec, status } = admitted.value
+    if (this.#find(key)) return refused('AlreadyExists', `${subject(key.kind, key.name)} already exists`)
+    const rv = this.#events.next()
+    const object = compose(key, STATUS_SUBRESOURCE.has(key.kind) ? { spec } : { spec, status }, {
+      ...meta,
+      name: key.name,
+      uid: uuid(this.#parts.random),
+      creationTimestamp: this.#now(),
+      generation: 1,
+      ...(dryRun ? {} : { resourceVersion: String(rv) }),
+    })
+    const body = JSON.stringify(object)
+    if (utf8Bytes(body) > MAX_OBJECT_BYTES) return invalid(key, TOO_LARGE)
+    if (!dryRun) {
+      this.#parts.sql.run(
+        `INSERT INTO embedded_object (kind, namespace, name, rv, body) VALUES (?, ?, ?, ?, ?)`,
+        ...[key.kind, key.namespace, key.name, rv, body],
+      )
+      this.#events.append(rv, 'ADDED', key, body)
+    }
+    return ok(object)
+  }
+
+  #replace(sent: KubeObject): ClusterReply {
+    const admitted = admit(jsonCopy(sent))
+    if (!admitted.ok) return admitted
+    const { key, claims } = admitted.value
+    const stored = this.#find(key)
+    if (!stored) return notFound(key)
+    if (claims.resourceVersion === undefined) {
+      return invalid(key, 'metadata.resourceVersion: must be specified for an update')
+    }
+    return this.#update(stored, admitted.value)
+  }
+
+  #patch(ref: ObjectRef, patch: unknown, resourceVersion: string): ClusterReply {
+    const named = keyOf(ref)
+    if (!named.ok) return named
+    const key = named.value
+    const stored = this.#find(key)
+    if (!stored) return notFound(key)
+    if (resourceVersion !== String(stored.rv)) return stale(key)
+    const copy = jsonCopy(patch)
+    if (!isJsonObject(copy)) return invalid(key, 'a merge patch must be a JSON object of bearable depth')
+    const admitted = admit(mergePatch(stored.object as unknown as Json, copy))
+    if (!admitted.ok) return admitted
+    const { kind, namespace, name } = admitted.value.key
+    if (kind !== key.kind || namespace !== key.namespace || name !== key.name) {
+      return invalid(key, 'kind, namespace and name cannot be changed')
+    }
+    return this.#update(stored, admitted.value)
+  }
+
+  /** [k8s.io/apimachinery/pkg/api/validation/objectmeta.go ValidateObjectMetaAccessorUpdate] */
+  #update(stored: Stored, next: Admitted): ClusterReply {
+    const { key, claims } = next
+    const old = stored.object
+    if (claims.uid !== undefined && claims.uid !== old.metadata.uid) {
+      return refused('Conflict', `${subject(key.kind, key.name)}: uid is ${old.metadata.uid}`)
+    }
+    if (claims.resourceVersion !== undefined && claims.resourceVersion !== String(stored.rv)) {
+      return stale(key)
+    }
+    const terminating = old.metadata.deletionTimestamp !== undefined
+    if (claims.terminating && !terminating) {
+      return invalid(key, 'metadata.deletionTimestamp: field is immutable')
+    }
+    const finalizers = next.meta.finalizers ?? []
+    if (terminating && finalizers.some((entry) => !old.metadata.finalizers?.includes(entry))) {
+      return invalid(
+        key,
+        'metadata.finalizers: no new finalizers can be added if the object is being deleted',
+      )
+    }
+    const status = STATUS_SUBRESOURCE.has(key.kind) ? (old.status as Json | undefined) : next.status
+    const { labels: _l, annotations: _a, finalizers: _f, ownerReferences: _o, ...server } = old.metadata
+    const generation = (server.generation ?? 1) + (sameJson(old.spec as Json | undefined, next.spec) ? 0 : 1)
+    const object = compose(key, { spec: next.spec, status }, { ...next.meta, ...server, generation })
+    if (terminating && finalizers.length === 0) return this.#remove(key, stored, object)
+    if (sameJson(old as unknown as Json, object as unknown as Json)) return ok(old)
+    return this.#store(key, stored, object)
+  }
+
+  #delete(ref: ObjectRef, uid: string): ClusterReply {
+    const named = keyOf(ref)
+    if (!named.ok) return named
+    const key = named.value
+    const stored = this.#find(key)
+    if (!stored) return notFound(key)
+    const { metadata } = stored.object
+    if (uid !== metadata.uid) {
+      return refused('Conflict', `${subject(key.kind, key.name)}: uid is ${metadata.uid}, not ${uid}`)
+    }
+    if (!metadata.finalizers?.length) return this.#remove(key, stored, stored.object)
+    if (metadata.deletionTimestamp !== undefined) return ok(stored.object)
+    return this.#store(key, stored, {
+      ...stored.object,
+      metadata: {
+        ...metadata,
+        // Marking bumps it too [k8s.io/apiserver/pkg/registry/generic/registry/store.go markAsDeleting].
+        generation: (metadata.generation ?? 1) + 1,
+        deletionTimestamp: this.#now(),
+        deletionGracePeriodSeconds: 0,
+      },
+    })
+  }
+
+  #find({ kind, namespace, name }: Key): Stored | undefined {
+    const row = this.#parts.sql.first<{ rv: number; body: string }>(
+      `SELECT rv, body FROM embedded_object WHERE kind = ? AND namespace = ? AND name = ?`,
+      ...[kind, namespace, name],
+    )
+    return row && { ...row, object: JSON.parse(row.body) as KubeObject }
+  }
+
+  #store(key: Key, before: Stored, object: KubeObject): ClusterReply {
+    const rv = this.#events.next()
+    object.metadata.resourceVersion = String(rv)
+    const body = JSON.stringify(object)
+    if (utf8Bytes(body) > MAX_OBJECT_BYTES) return invalid(key, TOO_LARGE)
+    this.#parts.sql.run(
+      `UPDATE embedded_object SET rv = ?, body = ? WHERE kind = ? AND namespace = ? AND name = ?`,
+      ...[rv, body, key.kind, key.namespace, key.name],
+    )
+    this.#events.append(rv, 'MODIFIED', key, body, before)
+    return ok(object)
+  }
+
+  /** Removes the object; the event carries it as last seen, under the resourceVersion of its removal. */
+  #remove(key: Key, before: Stored, last: KubeObject): ClusterReply {
+    const rv = this.#events.next()
+    const object = { ...last, metadata: { ...last.metadata, resourceVersion: String(rv) } }
+    this.#parts.sql.run(
+      `DELETE FROM embedded_object WHERE kind = ? AND namespace = ? AND name = ?`,
+      ...[key.kind, key.namespace, key.name],
+    )
+    this.#events.append(rv, 'DELETED', key, JSON.stringify(object), before)
+    return ok(object)
+  }
+
+  /** RFC 3339, UTC, whole seconds: the form of every timestamp in metadata. */
+  #now(): string {
+    return `${new Date(this.#parts.clock.nowMs()).toISOString().slice(0, 19)}Z`
+  }
+}
