@@ -6,10 +6,10 @@ export interface Range<N extends number | bigint> {
   readonly to: N
 }
 
-const before = <N extends number | bigint>(value: N): N =>
-  (typeof value === 'bigint' ? value - 1n : value - 1) as N
-const after = <N extends number | bigint>(value: N): N =>
-  (typeof value === 'bigint' ? value + 1n : value + 1) as N
+const shift = <N extends number | bigint>(value: N, by: 1 | -1): N =>
+  (typeof value === 'bigint' ? value + BigInt(by) : (value as number) + by) as N
+const before = <N extends number | bigint>(value: N): N => shift(value, -1)
+const after = <N extends number | bigint>(value: N): N => shift(value, 1)
 
 /**
  * A set of addresses as ascending, disjoint, non-touching ranges. Immutable. Arithmetic is linear in the number of
@@ -84,8 +84,9 @@ export class RangeSet<N extends number | bigint> {
     while (i < this.ranges.length && j < other.ranges.length) {
       const a = this.ranges[i]!
       const b = other.ranges[j]!
-      const from = a.from > b.from ? a.from : b.from
-      const to = a.to < b.to ? a.to : b.to
+      let { from, to } = a
+      if (b.from > from) from = b.from
+      if (b.to < to) to = b.to
       if (from <= to) out.push({ from, to })
       if (a.to < b.to) i++
       else j++
@@ -120,7 +121,9 @@ export class RangeSet<N extends number | bigint> {
   equals(other: RangeSet<N>): boolean {
     return (
       this.ranges.length === other.ranges.length &&
-      this.ranges.every((range, i) => range.from === other.ranges[i]!.from && range.to === other.ranges[i]!.to)
+      this.ranges.every(
+        (range, i) => range.from === other.ranges[i]!.from && range.to === other.ranges[i]!.to,
+      )
     )
   }
 

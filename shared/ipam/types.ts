@@ -36,6 +36,8 @@ export interface LeaseIndex<Tag = unknown> {
   /** Undo points, for an index whose store has none of its own. SQL leaves these out: its transaction rolls back. */
   mark?(): number
   rollback?(mark: number): void
+  /** No rollback will come: undo memory may go. */
+  settle?(): void
 }
 
 /**
@@ -103,7 +105,12 @@ export interface AllocateRequest<Tag = unknown> {
 
 /** A block: `nics.length` leases at ascending contiguous addresses, all or nothing, in each family of the Subnet. */
 export interface BlockRequest<Tag = unknown> {
-  readonly leases: readonly { readonly owner: string; readonly nic: string; readonly mac?: string; readonly tag?: Tag }[]
+  readonly leases: readonly {
+    readonly owner: string
+    readonly nic: string
+    readonly mac?: string
+    readonly tag?: Tag
+  }[]
   readonly pool?: string
   readonly family?: Family
   /** The block starts at a multiple of its size, which must then be a power of two. */
@@ -167,7 +174,10 @@ export interface FamilyCapacity {
   readonly free: bigint
   /** The part of `free` that was used before and waits its turn. */
   readonly released: bigint
-  readonly pools: ReadonlyMap<string, { readonly free: bigint; readonly released: bigint; readonly held: bigint }>
+  readonly pools: ReadonlyMap<
+    string,
+    { readonly free: bigint; readonly released: bigint; readonly held: bigint }
+  >
 }
 
 export interface Capacity {
@@ -175,13 +185,28 @@ export interface Capacity {
   readonly v6?: FamilyCapacity
 }
 
-/** What a live change did. The core has dropped these leases from its index unless told to keep them. */
+/** What a live change did. Leases stay in the index: what to do with those that fell out is the caller's (the ledger strands them). */
 export interface ConfigureReport<Tag = unknown> {
-  /** False: nothing differed, nothing was rebuilt. */
+  /** False: nothing differed, nothing was laid out anew. */
   readonly changed: boolean
-  /** Leases with an address outside the new CIDR, as they were before the change. */
+  /** Leases with an address outside the new CIDR, or of a family that went. */
   readonly fellOut: readonly Lease<Tag>[]
+  /** Addresses that fell out, in number; more than the leases' if some were occupied without a lease. */
+  readonly addresses: bigint
 }
 
-/** An undo point. Valid until a rollback to an earlier one or `forget`. */
-export type Mark = { readonly journal: number; readonly index: number | undefined }
+/** An undo point. Valid until a rollback to it or to an earlier one, or until it is settled. */
+export interface Mark {
+  readonly journal: { readonly at: number; readonly depth: number }
+  readonly index: number | undefined
+  readonly restorePages: readonly (() => void)[]
+}
+
+export interface SuggestOptions {
+  /** Default: 4 if the Subnet has it. */
+  readonly family?: Family
+  readonly contiguous?: boolean
+  /** With `contiguous`: start at a multiple of the count, a power of two. */
+  readonly aligned?: boolean
+  readonly pool?: string
+}
