@@ -10,7 +10,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { createServer } from 'node:net'
-import { dirname, join, resolve } from 'node:path'
+import { dirname, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { setVariables } from '../variables.ts'
 import { claimFolder } from './claim.ts'
@@ -126,8 +126,14 @@ async function stop(wrangler: ChildProcess, politely: boolean): Promise<void> {
 
 const hasEnded = (child: ChildProcess) => child.exitCode !== null || child.signalCode !== null
 
+/** As short as it can be said from here. */
+function folderName(folder: string): string {
+  const name = relative(process.cwd(), folder)
+  return name.startsWith('..') ? folder : name || '.'
+}
+
 function greeting(url: string, folder: string): string {
-  return `Berth is at ${url}, its data in ${folder}. Ctrl-C ends it. Three commands to try:
+  return `Berth is at ${url}, its data in ${folderName(folder)}. Ctrl-C ends it. Three commands to try:
 
   curl -s ${url}/v1/reserve -H 'Content-Type: application/json' -d '{"subnet": "ovn-default", "namespace": "default", "podName": "web-0", "podType": "StatefulSet"}'
   curl -s ${url}/v1/reservations/web-0.default
@@ -151,6 +157,8 @@ await orGiveUp(
 )
 await prepareAssets()
 
+// Killing this process ends all of Berth: see the watchdog.
+writeFileSync(join(folder, 'berth.pid'), `${process.pid}\n`)
 const wrangler = startWrangler(port, folder)
 if (wrangler.pid === undefined) fail('wrangler could not be started.')
 startWatchdog(wrangler.pid)

@@ -3,8 +3,8 @@
  *
  *   workerd serve dist/workerd/berth.capnp --directory-path store=<folder> --socket-addr http=<address>
  *
- * Variables are read from the environment when workerd starts. LISTEN (127.0.0.1:8787) and DATA (.berth/workerd) set
- * the defaults that the two options above override.
+ * Berth's variables are read from the environment when workerd starts. LISTEN (127.0.0.1:8787) and DATA (.berth/workerd)
+ * are taken here and are the defaults of those two options. The paths count from where workerd is started.
  */
 import { cpSync, existsSync, mkdirSync, rmSync } from 'node:fs'
 import { join, relative } from 'node:path'
@@ -24,11 +24,12 @@ if (assets && existsSync(join(projectRoot, assets.directory))) {
   cpSync(join(projectRoot, assets.directory), assetsFolder, { recursive: true })
 }
 
+const dataFolder = process.env.DATA || '.berth/workerd'
 const config = writeConfig({
   bundle: { ...built, folder },
   configFolder: folder,
   listen: process.env.LISTEN || '127.0.0.1:8787',
-  dataFolder: process.env.DATA || '.berth/workerd',
+  dataFolder,
   assetsFolder: relative(projectRoot, assetsFolder),
   variables: Object.fromEntries(WORKER_VARIABLES.map((name) => [name, { environment: name }])),
 })
