@@ -23,3 +23,8 @@ export const systemClock: Clock = {
       )
     }),
 }
+
+/** RFC 3339 in UTC with ms, as every reply shows a time. */
+export function rfc3339(wallMs: number): string {
+  return new Date(wallMs).toISOString()
+}

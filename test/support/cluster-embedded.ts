@@ -7,7 +7,9 @@ import type {
   ClusterPort,
   ClusterReply,
   ClusterRequest,
+  Kind,
   KubeObject,
+  ListOptions,
 } from '../../shared/cluster/port.ts'
 import { systemRandom } from '../../shared/random.ts'
 import type { Sql } from '../../shared/sql.ts'
@@ -43,4 +45,11 @@ export function failed(store: EmbeddedStore, request: ClusterRequest): ClusterFa
 export function failureOf(reply: ClusterReply | undefined): ClusterFailure {
   if (!reply || reply.ok) throw new Error(`expected a failure, got ${JSON.stringify(reply)}`)
   return reply.error
+}
+
+/** The items of one page that must succeed. */
+export function listed(store: EmbeddedStore, kind: Kind, options?: ListOptions): KubeObject[] {
+  const list = store.list(kind, options)
+  if (!list.ok) throw new Error(`list: ${list.error.reason}`)
+  return list.value.items
 }

@@ -1,0 +1,150 @@
+import type { ClusterRequest, KubeObject } from '../cluster/port.ts'
+import type { LeaseView } from '../ledger/port.ts'
+import { type Finding, type Problem, problem } from '../problem.ts'
+import { err, ok, type Result } from '../result.ts'
+import type { CommandPorts } from './ports.ts'
+import { clusterProblem } from './subnets.ts'
+
+/** Who among the owners is alive, so that its address must not be taken away (L1; semantics.md D18). */
+export async function livingOwners(
+  ports: CommandPorts,
+  leases: readonly LeaseView[],
+): Promise<Result<Finding[], Problem>> {
+  const questions = leases.flatMap((lease, item) =>
+    readsFor(lease).map((request) => ({ lease, item, request })),
+  )
+  const replies = await ports.cluster.send(questions.map(({ request }) => request))
+  const findings = new Map<number, Finding>()
+  for (const [index, { lease, item, request }] of questions.entries()) {
+    const reply = replies[index]
+    if (!reply) throw new Error('fewer replies than requests')
+    if (!reply.ok) {
+      if (reply.error.reason === 'NotFound') continue
+      return err(clusterProblem(reply.error))
+    }
+    const why = aliveBecause(lease, reply.value)
+    if (why === undefined || findings.has(item)) continue
+    findings.set(item, {
+      code: 'pod_alive',
+      field: 'podName',
+      message: why,
+      hint: `remove ${request.verb === 'get' ? request.ref.kind : 'it'} first, or force`,
+      ...(leases.length > 1 ? { item } : {}),
+    })
+  }
+  return ok([...findings.values()])
+}
+
+function readsFor(lease: LeaseView): ClusterRequest[] {
+  const { namespace, podName } = lease
+  const read = (kind: 'Pod' | 'StatefulSet' | 'VirtualMachine' | 'VirtualMachineInstance', name: string) =>
+    ({ verb: 'get', ref: { kind, namespace, name } }) as const
+  const reads: ClusterRequest[] = [read('Pod', podName)]
+  if (lease.podType === 'VirtualMachine') {
+    reads.push(read('VirtualMachine', podName), read('VirtualMachineInstance', podName))
+  }
+  const set = setOf(podName)
+  if (lease.podType === 'StatefulSet' && set) reads.push(read('StatefulSet', set.name))
+  return reads
+}
+
+/** Why this object means that the owner lives; undefined if it does not. */
+export function aliveBecause(lease: LeaseView, object: KubeObject): string | undefined {
+  const { namespace, podName } = lease
+  switch (object.kind) {
+    case 'Pod': {
+      const phase = (object.status as { phase?: string } | undefined)?.phase
+      return phase === 'Succeeded' || phase === 'Failed' ? undefined : `Pod ${namespace}/${podName} is alive`
+    }
+    case 'VirtualMachineInstance': {
+      const phase = (object.status as { phase?: string } | undefined)?.phase
+      return phase === 'Succeeded' || phase === 'Failed'
+        ? undefined
+        : `VirtualMachineInstance ${namespace}/${podName} is alive`
+    }
+    case 'VirtualMachine':
+      return isHalted(object) ? undefined : `VirtualMachine ${namespace}/${podName} is alive`
+    case 'StatefulSet': {
+      const set = setOf(podName)
+      const spec = object.spec as { replicas?: number; ordinals?: { start?: number } } | undefined
+      const start = spec?.ordinals?.start ?? 0
+      const replicas = spec?.replicas ?? 1
+      return set && set.ordinal >= start && set.ordinal < start + replicas
+        ? `StatefulSet ${namespace}/${set.name} wants Pod ${podName}`
+        : undefined
+    }
+    default:
+      return undefined
+  }
+}
+
+/** A VM that is off and stays off until somebody starts it. */
+function isHalted(object: KubeObject): boolean {
+  const spec = object.spec as { running?: boolean; runStrategy?: string } | undefined
+  const status = object.status as { printableStatus?: string } | undefined
+  if (status?.printableStatus !== undefined) return status.printableStatus === 'Stopped'
+  return spec?.running === false || spec?.runStrategy === 'Halted'
+}
+
+/** `web-3` is ordinal 3 of set `web` [pkg/controller/gc.go:327-349]. */
+function setOf(podName: string): { name: string; ordinal: number } | undefined {
+  const match = /^(.+)-(0|[1-9]\d{0,8})$/.exec(podName)
+  return match?.[1] === undefined ? undefined : { name: match[1], ordinal: Number(match[2]) }
+}
+
+/** Makes an owner exist (embedded only). @returns whether it is new */
+export async function putOwner(
+  ports: CommandPorts,
+  manifest: KubeObject,
+): Promise<Result<{ readonly created: boolean; readonly object: KubeObject }, Problem>> {
+  const ref = ownerRef(manifest)
+  const [present] = await ports.cluster.send([{ verb: 'get', ref }])
+  if (!present) throw new Error('no reply to one request')
+  if (!present.ok && present.error.reason !== 'NotFound') return err(clusterProblem(present.error))
+  const [written] = await ports.cluster.send([
+    present.ok
+      ? {
+          verb: 'replace',
+          object: {
+            ...manifest,
+            metadata: { ...manifest.metadata, resourceVersion: present.value.metadata.resourceVersion ?? '' },
+          },
+        }
+      : { verb: 'create', object: manifest },
+  ])
+  if (!written) throw new Error('no reply to one request')
+  if (written.ok) return ok({ created: !present.ok, object: written.value })
+  return err(
+    written.error.reason === 'Invalid'
+      ? problem('invalid_field', written.error.message)
+      : clusterProblem({ ...written.error, retryAfterMs: 1_000 }),
+  )
+}
+
+/** Removes an owner (embedded only), with the object's uid as precondition. */
+export async function deleteOwner(ports: CommandPorts, ref: OwnerRef): Promise<Result<KubeObject, Problem>> {
+  const missing = problem('not_found', `there is no ${ref.kind} ${ref.namespace}/${ref.name}`)
+  const [present] = await ports.cluster.send([{ verb: 'get', ref }])
+  if (!present) throw new Error('no reply to one request')
+  if (!present.ok) return err(present.error.reason === 'NotFound' ? missing : clusterProblem(present.error))
+  const uid = present.value.metadata.uid ?? ''
+  const [removed] = await ports.cluster.send([{ verb: 'delete', ref, uid }])
+  if (!removed) throw new Error('no reply to one request')
+  if (removed.ok) return removed
+  return err(removed.error.reason === 'NotFound' ? missing : clusterProblem(removed.error))
+}
+
+/** An owner Berth can be asked to make or remove. */
+export interface OwnerRef {
+  readonly kind: 'Pod' | 'StatefulSet' | 'VirtualMachine'
+  readonly namespace: string
+  readonly name: string
+}
+
+function ownerRef(manifest: KubeObject): OwnerRef {
+  const { kind, metadata } = manifest
+  if (kind !== 'Pod' && kind !== 'StatefulSet' && kind !== 'VirtualMachine') {
+    throw new Error(`${kind} is no owner`)
+  }
+  return { kind, namespace: metadata.namespace ?? '', name: metadata.name }
+}

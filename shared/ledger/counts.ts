@@ -1,0 +1,66 @@
+import { LEASE_STATES, type LeaseRow, type LeaseState } from './lease.ts'
+
+type ByState = Record<LeaseState, number>
+
+/** Rows counted by state, per family and as objects; kept in the `state` row and equal to a recount at any time. */
+export interface Counts {
+  readonly v4: ByState
+  readonly v6: ByState
+  /** Rows, whichever families they have: what Kube-OVN's formula counts. */
+  readonly rows: ByState
+  /** Rows holding a bit on an excluded address, per family. */
+  readonly excludedV4: number
+  readonly excludedV6: number
+  /** Rows with an IP object, an address of which lies in excludeIps (gateways aside): Kube-OVN leaves them out. */
+  readonly excludedObjects: number
+}
+
+const zero = (): ByState => Object.fromEntries(LEASE_STATES.map((state) => [state, 0])) as ByState
+
+export const noCounts = (): Counts => ({
+  v4: zero(),
+  v6: zero(),
+  rows: zero(),
+  excludedV4: 0,
+  excludedV6: 0,
+  excludedObjects: 0,
+})
+
+/** What counting must know of the Subnet. */
+export interface ExcludeTest {
+  v4(address: number): boolean
+  v6(address: bigint): boolean
+  isGateway(row: LeaseRow): boolean
+}
+
+/** A row in one of these states has an IP object in the cluster. */
+const WITH_OBJECT: ReadonlySet<LeaseState> = new Set(['bound', 'releasing', 'stranded', 'foreign'])
+
+/** Counts after adding (`sign` 1) or removing (-1) one row. */
+export function count(counts: Counts, row: LeaseRow, sign: 1 | -1, excludes: ExcludeTest): Counts {
+  const bump = (by: ByState): ByState => ({ ...by, [row.state]: by[row.state] + sign })
+  const in4 = row.v4 !== null && excludes.v4(row.v4)
+  const in6 = row.v6 !== null && excludes.v6(row.v6)
+  const object = WITH_OBJECT.has(row.state) && (in4 || in6) && !excludes.isGateway(row)
+  return {
+    v4: row.v4 === null ? counts.v4 : bump(counts.v4),
+    v6: row.v6 === null ? counts.v6 : bump(counts.v6),
+    rows: bump(counts.rows),
+    excludedV4: counts.excludedV4 + (row.bit && in4 ? sign : 0),
+    excludedV6: counts.excludedV6 + (row.bit && in6 ? sign : 0),
+    excludedObjects: counts.excludedObjects + (object ? sign : 0),
+  }
+}
+
+export function recount(rows: Iterable<LeaseRow>, excludes: ExcludeTest): Counts {
+  let counts = noCounts()
+  for (const row of rows) counts = count(counts, row, 1, excludes)
+  return counts
+}
+
+/** Kube-OVN's `using`: IP objects less those inside excludeIps [pkg/controller/subnet_status.go:134-193]. */
+export function usingObjects(counts: Counts): number {
+  let objects = 0
+  for (const state of WITH_OBJECT) objects += counts.rows[state]
+  return objects - counts.excludedObjects
+}

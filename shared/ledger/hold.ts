@@ -1,0 +1,342 @@
+import { parseAddress } from '../ipam/address.ts'
+import { parseMac } from '../ipam/mac.ts'
+import type { IpamError } from '../ipam/types.ts'
+import { ownerKey, portName } from '../kube-ovn/names.ts'
+import { type Finding, problem } from '../problem.ts'
+import { err, ok, type Result } from '../result.ts'
+import { operationId, reservationId } from './ids.ts'
+import type { LeaseRow } from './lease.ts'
+import type { LeaseTag } from './lease-index.ts'
+import type { ItemState } from './operations.ts'
+import type { Answer, HoldRequest, Opened, Wish } from './port.ts'
+import { findingOf, isFinal, refusedAnswer } from './refusals.ts'
+import type { Space, Verdict } from './space.ts'
+import { issue } from './steps.ts'
+import { holdGate } from './subnet.ts'
+
+/**
+ * The first transaction of a reserve (R1): all rows of the group, their bits, the operation and the key, or nothing.
+ * A wish of somebody who has the address already is answered from the row; one under way is joined.
+ */
+export function hold(space: Space, request: HoldRequest): Opened {
+  return space.transaction((): Verdict<Opened> => {
+    const known = request.dryRun ? undefined : knownKey(space, request)
+    if (known) return { commit: false, value: known }
+    const gate = holdGate(space, request.verified === true)
+    if (gate) return { commit: false, value: gate }
+    const opened = open(space, request)
+    if (opened.value.kind !== 'answer' || request.dryRun) return opened
+    return remembered(space, request, opened)
+  })
+}
+
+/** A refusal changes nothing but the memory of its key; that needs a transaction of its own after the rollback. */
+export function rememberRefusal(space: Space, request: HoldRequest, opened: Opened): void {
+  if (opened.kind !== 'answer' || opened.answer.kind !== 'refused') return
+  if (request.dryRun || request.key === undefined || !isFinal(opened.answer)) return
+  if (opened.answer.problem.code === 'idempotency_mismatch') return
+  const { answer } = opened
+  space.transaction(() => {
+    space.keys.put(request, { answer }, space.clock.nowMs() + space.settings.keyMs)
+    return { commit: true, value: undefined }
+  })
+}
+
+function remembered(space: Space, request: HoldRequest, opened: Verdict<Opened>): Verdict<Opened> {
+  if (opened.value.kind !== 'answer' || opened.value.answer.kind !== 'done') return opened
+  if (request.key === undefined) return opened
+  space.keys.put(request, { answer: opened.value.answer }, space.clock.nowMs() + space.settings.keyMs)
+  return { commit: true, value: opened.value }
+}
+
+/** What this key says already: its stored answer, the operation to wait for, or that it is another request's. */
+export function knownKey(
+  space: Space,
+  request: { readonly tenant: string; readonly key?: string; readonly bodyHash: string },
+): Opened | undefined {
+  if (request.key === undefined) return undefined
+  const row = space.keys.get(request.tenant, request.key)
+  if (!row) return undefined
+  if (row.hash !== request.bodyHash) {
+    const mismatch = problem('idempotency_mismatch', 'this Idempotency-Key was used for another request', {
+      field: 'Idempotency-Key',
+    })
+    return { kind: 'answer', answer: { kind: 'refused', problem: mismatch } }
+  }
+  if (row.answer) return { kind: 'answer', answer: row.answer }
+  const op = row.op === null ? undefined : space.ops.get(row.op)
+  if (!op) return undefined
+  if (op.state === 'running') return { kind: 'join', op: op.id, joined: row.joined }
+  const answer: Answer | undefined =
+    op.response ?? (op.problem ? { kind: 'refused', problem: op.problem } : undefined)
+  if (!answer || !isFinal(answer)) return undefined
+  return { kind: 'answer', answer: row.joined ? asFound(answer) : answer }
+}
+
+/** The answer of somebody who did not make the reservation. */
+export function asFound(answer: Answer): Answer {
+  return answer.kind === 'done' ? { ...answer, created: false } : answer
+}
+
+function open(space: Space, request: HoldRequest): Verdict<Opened> {
+  const findings: Finding[] = []
+  const rows: LeaseRow[] = []
+  const fresh: ItemState[] = []
+  const seen = new Map<string, number>()
+  const wallMs = space.clock.nowMs()
+  const facts = space.subnet?.facts
+  if (!facts) return { commit: false, value: { kind: 'unconfigured' } }
+  const op = operationId(wallMs, space.random, facts.cluster, facts.name)
+  const single = request.items.length === 1
+
+  for (const [index, wish] of request.items.entries()) {
+    const note = (finding: Finding) => findings.push(single ? finding : { ...finding, item: index })
+    const nic = portName(wish.podName, wish.namespace, facts.provider)
+    const twin = seen.get(nic)
+    if (twin !== undefined) {
+      note({ code: 'invalid_field', field: 'podName', message: `the same owner as item ${twin}` })
+      continue
+    }
+    seen.set(nic, index)
+    const wrongName = nameFinding(wish, nic, facts.provider)
+    if (wrongName) {
+      note(wrongName)
+      continue
+    }
+    const present = space.leases.live(nic)
+    if (present) {
+      const finding = presentFinding(wish, present)
+      if (finding) {
+        note(finding)
+        continue
+      }
+      if (present.state === 'held') {
+        if (request.dryRun) rows.push(present)
+        else return joinHeld(space, request, present)
+      } else rows.push(present)
+      continue
+    }
+    const row = returning(space, wish, nic, op) ?? allocated(space, wish, nic, op, wallMs, note)
+    if (!row) continue
+    rows.push(row)
+    fresh.push({ nic, id: row.id, stage: 'post', tries: 0 })
+  }
+
+  if (findings.length > 0) {
+    return { commit: false, value: { kind: 'answer', answer: refusedAnswer(findings) } }
+  }
+  const leases = rows.map((row) => space.view(row))
+  if (fresh.length === 0 || request.dryRun) {
+    const answer: Answer = { kind: 'done', created: fresh.length > 0, leases }
+    return { commit: false, value: { kind: 'answer', answer } }
+  }
+  if (fresh.length !== rows.length) return partlyPresent(space, request, rows, fresh, op, wallMs)
+  return started(space, request, rows, fresh, op, wallMs)
+}
+
+/** Rows that were there already take part in the answer but not in the work. */
+function partlyPresent(
+  space: Space,
+  request: HoldRequest,
+  rows: readonly LeaseRow[],
+  fresh: readonly ItemState[],
+  op: string,
+  wallMs: number,
+): Verdict<Opened> {
+  const posting = new Map(fresh.map((item) => [item.nic, item]))
+  const items = rows.map(
+    (row): ItemState =>
+      posting.get(row.nic) ?? {
+        nic: row.nic,
+        id: row.id,
+        stage: 'proven',
+        present: true,
+        tries: 0,
+      },
+  )
+  return started(space, request, rows, items, op, wallMs)
+}
+
+function started(
+  space: Space,
+  request: HoldRequest,
+  rows: readonly LeaseRow[],
+  items: readonly ItemState[],
+  op: string,
+  wallMs: number,
+): Verdict<Opened> {
+  const next = issue(
+    space,
+    {
+      id: op,
+      kind: 'reserve',
+      phase: 'post',
+      state: 'running',
+      driver: 1,
+      attempt: 0,
+      issuedMs: space.nowMs,
+      deadlineMs: space.nowMs + space.settings.ackMs,
+      nextMs: null,
+      items,
+      problem: null,
+      response: null,
+      createdAt: wallMs,
+      updatedAt: wallMs,
+    },
+    'insert',
+  )
+  space.keys.put(request, { op }, wallMs + space.settings.keyMs)
+  return { commit: true, value: { kind: 'drive', op, leases: rows.map((row) => space.view(row)), next } }
+}
+
+/** One wish joins the open operation; a group waits for it and asks again. */
+function joinHeld(space: Space, request: HoldRequest, present: LeaseRow): Verdict<Opened> {
+  const op = space.ops.get(present.op)
+  if (request.items.length > 1 || !op || op.items.length > 1) {
+    const waiting = problem('unavailable', `a reservation of ${present.nic} is under way`, {
+      retryAfterMs: 1_000,
+    })
+    return { commit: false, value: { kind: 'busy', op: present.op, problem: waiting } }
+  }
+  space.keys.put(request, { op: op.id, joined: true }, space.clock.nowMs() + space.settings.keyMs)
+  return { commit: request.key !== undefined, value: { kind: 'join', op: op.id, joined: true } }
+}
+
+function nameFinding(wish: Wish, nic: string, provider: string): Finding | undefined {
+  if (nic.length > 253) {
+    return {
+      code: 'invalid_name',
+      field: 'podName',
+      message: `the object name would have ${nic.length} characters, 253 are allowed`,
+    }
+  }
+  if (wish.name === undefined || wish.name === nic) return undefined
+  return {
+    code: 'invalid_name',
+    field: 'name',
+    message: `the name must be ${nic}: Pod name and namespace, joined by dots${provider === 'ovn' ? '' : ', then the provider'}`,
+    hint: nic,
+  }
+}
+
+/** Whether a wish may be answered from the row its owner has already. */
+function presentFinding(wish: Wish, row: LeaseRow): Finding | undefined {
+  switch (row.state) {
+    case 'releasing':
+      return { code: 'releasing', field: 'podName', message: `${row.nic} is being released` }
+    case 'foreign':
+      return { code: 'contested', field: 'podName', message: `${row.nic} exists and was not made here` }
+    case 'held':
+    case 'bound':
+    case 'stranded':
+    case 'quarantined':
+      break
+    default:
+      return row.state satisfies never
+  }
+  for (const { field, wished, is } of addressWishes(wish, row)) {
+    if (!wished.ok) return findingOf({ ...wished.error, field })
+    if (wished.value !== is) {
+      return { code: 'already_reserved', field, message: `${row.nic} is reserved with another ${field}` }
+    }
+  }
+  if (wish.podType !== '' && wish.podType !== row.podType) {
+    return {
+      code: 'immutable_field',
+      field: 'podType',
+      message: `podType of ${row.nic} is "${row.podType}" and cannot change`,
+    }
+  }
+  if (wish.ipPool !== undefined && wish.ipPool !== row.pool) {
+    return {
+      code: 'immutable_field',
+      field: 'ipPool',
+      message: `ipPool of ${row.nic} is "${row.pool}" and cannot change`,
+    }
+  }
+  return undefined
+}
+
+function addressWishes(wish: Wish, row: LeaseRow) {
+  const wishes = []
+  if (wish.v4IpAddress !== undefined) {
+    wishes.push({ field: 'v4IpAddress', wished: familyValue(wish.v4IpAddress, 4), is: row.v4 })
+  }
+  if (wish.v6IpAddress !== undefined) {
+    wishes.push({ field: 'v6IpAddress', wished: familyValue(wish.v6IpAddress, 6), is: row.v6 })
+  }
+  if (wish.macAddress !== undefined) {
+    wishes.push({ field: 'macAddress', wished: parseMac(wish.macAddress), is: row.mac })
+  }
+  return wishes
+}
+
+function familyValue(text: string, family: 4 | 6): Result<number | bigint, IpamError> {
+  const parsed = parseAddress(text)
+  if (!parsed.ok) return parsed
+  if (parsed.value.family === family) return ok(parsed.value.value)
+  return err({ kind: 'invalid-ip', detail: `${text} is not an IPv${family} address` })
+}
+
+/** The owner is back within the cool-down: same address, same MAC, next epoch. */
+function returning(space: Space, wish: Wish, nic: string, op: string): LeaseRow | undefined {
+  const row = space.leases.quarantined(nic)
+  if (!row?.bit || presentFinding({ ...wish, podType: '' }, row)) return undefined
+  return space.leases.update(row, {
+    podType: wish.podType,
+    state: 'held',
+    epoch: row.epoch + 1,
+    op,
+    origin: op,
+    originEpoch: row.epoch + 1,
+    uid: null,
+    rv: null,
+    objectAt: null,
+    reason: wish.reason ?? null,
+    freeMs: null,
+  })
+}
+
+function allocated(
+  space: Space,
+  wish: Wish,
+  nic: string,
+  op: string,
+  wallMs: number,
+  note: (finding: Finding) => void,
+): LeaseRow | undefined {
+  const tag: LeaseTag = {
+    id: reservationId(wallMs, space.random),
+    namespace: wish.namespace,
+    podName: wish.podName,
+    podType: wish.podType,
+    pool: wish.ipPool ?? '',
+    state: 'held',
+    bit: true,
+    contested: false,
+    epoch: 1,
+    op,
+    origin: op,
+    originEpoch: 1,
+    uid: null,
+    rv: null,
+    objectAt: null,
+    proofMs: null,
+    reason: wish.reason ?? null,
+    createdAt: wallMs,
+    freeMs: null,
+  }
+  const lease = space.allocator.allocate({
+    owner: ownerKey(wish.namespace, wish.podName),
+    nic,
+    ...(wish.v4IpAddress === undefined ? {} : { v4: wish.v4IpAddress }),
+    ...(wish.v6IpAddress === undefined ? {} : { v6: wish.v6IpAddress }),
+    ...(wish.macAddress === undefined ? {} : { mac: wish.macAddress }),
+    ...(wish.ipPool === undefined ? {} : { pool: wish.ipPool }),
+    tag,
+  })
+  if (lease.ok)
+    return { ...tag, nic, v4: lease.value.v4 ?? null, v6: lease.value.v6 ?? null, mac: lease.value.mac }
+  note(findingOf(lease.error))
+  return undefined
+}

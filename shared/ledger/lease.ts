@@ -1,0 +1,276 @@
+import type { Sql, SqlRow } from '../sql.ts'
+
+/** States of faults.md (a); FREE is the absence of a row. */
+export const LEASE_STATES = ['held', 'bound', 'releasing', 'quarantined', 'foreign', 'stranded'] as const
+export type LeaseState = (typeof LEASE_STATES)[number]
+
+/** One row of `lease`. Columns are explained in schema.ts. */
+export interface LeaseRow {
+  readonly nic: string
+  readonly id: string
+  readonly namespace: string
+  readonly podName: string
+  readonly podType: string
+  readonly v4: number | null
+  readonly v6: bigint | null
+  readonly mac: string
+  readonly pool: string
+  readonly state: LeaseState
+  readonly bit: boolean
+  readonly contested: boolean
+  readonly epoch: number
+  readonly op: string
+  readonly origin: string
+  readonly originEpoch: number
+  readonly uid: string | null
+  readonly rv: string | null
+  readonly objectAt: string | null
+  readonly proofMs: number | null
+  readonly reason: string | null
+  readonly createdAt: number
+  readonly freeMs: number | null
+}
+
+interface StoredLease extends SqlRow {
+  nic: string
+  id: string
+  namespace: string
+  pod_name: string
+  pod_type: string
+  v4: number | null
+  v6: string | null
+  mac: string
+  pool: string
+  state: LeaseState
+  bit: number
+  contested: number
+  epoch: number
+  op: string
+  origin: string
+  origin_epoch: number
+  uid: string | null
+  rv: string | null
+  object_at: string | null
+  proof_ms: number | null
+  reason: string | null
+  created_at: number
+  free_ms: number | null
+}
+
+const COLUMNS = `nic, id, namespace, pod_name, pod_type, v4, v6, mac, pool, state, bit, contested, epoch, op, origin,
+  origin_epoch, uid, rv, object_at, proof_ms, reason, created_at, free_ms`
+
+const INSERT = `INSERT INTO lease (${COLUMNS}) VALUES (${Array(23).fill('?').join(', ')})`
+
+export const encodeV6 = (address: bigint): string => address.toString(16).padStart(32, '0')
+
+function decode(row: StoredLease): LeaseRow {
+  return {
+    nic: row.nic,
+    id: row.id,
+    namespace: row.namespace,
+    podName: row.pod_name,
+    podType: row.pod_type,
+    v4: row.v4,
+    v6: row.v6 === null ? null : BigInt(`0x${row.v6}`),
+    mac: row.mac,
+    pool: row.pool,
+    state: row.state,
+    bit: row.bit === 1,
+    contested: row.contested === 1,
+    epoch: row.epoch,
+    op: row.op,
+    origin: row.origin,
+    originEpoch: row.origin_epoch,
+    uid: row.uid,
+    rv: row.rv,
+    objectAt: row.object_at,
+    proofMs: row.proof_ms,
+    reason: row.reason,
+    createdAt: row.created_at,
+    freeMs: row.free_ms,
+  }
+}
+
+/** Reads and writes of the lease table; every count of rows by state goes through `changed` (counts.ts). */
+export class LeaseTable {
+  private readonly sql: Sql
+  private readonly changed: (before: LeaseRow | undefined, after: LeaseRow | undefined) => void
+
+  constructor(sql: Sql, changed: (before: LeaseRow | undefined, after: LeaseRow | undefined) => void) {
+    this.sql = sql
+    this.changed = changed
+  }
+
+  /** The row that is not cooling down, if any: at most one per name. */
+  live(nic: string): LeaseRow | undefined {
+    return this.one(`WHERE nic = ? AND state <> 'quarantined'`, nic)
+  }
+
+  /** What a reader of this name should see: the live row, else the one that cooled down last. */
+  visible(nic: string): LeaseRow | undefined {
+    return this.live(nic) ?? this.quarantined(nic)
+  }
+
+  /** The row of this name in its cool-down that ends last, if any. */
+  quarantined(nic: string): LeaseRow | undefined {
+    return this.one(`WHERE nic = ? AND state = 'quarantined' ORDER BY free_ms DESC LIMIT 1`, nic)
+  }
+
+  /** Every row of this name: cooling down or live. */
+  named(nic: string): LeaseRow[] {
+    return this.sql
+      .all<StoredLease>(`SELECT ${COLUMNS} FROM lease WHERE nic = ? ORDER BY id`, nic)
+      .map(decode)
+  }
+
+  get(nic: string, id: string): LeaseRow | undefined {
+    return this.one(`WHERE nic = ? AND id = ?`, nic, id)
+  }
+
+  byV4(address: number): LeaseRow | undefined {
+    return this.one(`WHERE v4 = ? AND bit = 1`, address)
+  }
+
+  byV6(address: bigint): LeaseRow | undefined {
+    return this.one(`WHERE v6 = ? AND bit = 1`, encodeV6(address))
+  }
+
+  byMac(mac: string): LeaseRow[] {
+    return this.sql.all<StoredLease>(`SELECT ${COLUMNS} FROM lease WHERE mac = ?`, mac).map(decode)
+  }
+
+  /** Rows whose cool-down ended by `ledgerMs`, oldest first. */
+  cooled(ledgerMs: number, limit: number): LeaseRow[] {
+    return this.sql
+      .all<StoredLease>(
+        `SELECT ${COLUMNS} FROM lease WHERE free_ms <= ? ORDER BY free_ms LIMIT ?`,
+        ledgerMs,
+        limit,
+      )
+      .map(decode)
+  }
+
+  /** Ledger time at which the next cool-down ends. */
+  nextCooled(): number | undefined {
+    return (
+      this.sql.first<{ at: number | null }>(`SELECT MIN(free_ms) AS at FROM lease WHERE free_ms IS NOT NULL`)
+        ?.at ?? undefined
+    )
+  }
+
+  /** Stranded rows, for a CIDR that may contain them again. */
+  stranded(): LeaseRow[] {
+    return this.sql
+      .all<StoredLease>(`SELECT ${COLUMNS} FROM lease WHERE bit = 0 AND state = 'stranded'`)
+      .map(decode)
+  }
+
+  *all(): Iterable<LeaseRow> {
+    for (const row of this.sql.iterate<StoredLease>(`SELECT ${COLUMNS} FROM lease`)) yield decode(row)
+  }
+
+  any(): boolean {
+    return this.sql.first(`SELECT 1 AS one FROM lease LIMIT 1`) !== undefined
+  }
+
+  /** Rows after (nic, id) in name order. */
+  after(nic: string, id: string, limit: number): LeaseRow[] {
+    return this.sql
+      .all<StoredLease>(
+        `SELECT ${COLUMNS} FROM lease WHERE (nic, id) > (?, ?) ORDER BY nic, id LIMIT ?`,
+        nic,
+        id,
+        limit,
+      )
+      .map(decode)
+  }
+
+  insert(row: LeaseRow): void {
+    this.sql.run(
+      INSERT,
+      row.nic,
+      row.id,
+      row.namespace,
+      row.podName,
+      row.podType,
+      row.v4,
+      row.v6 === null ? null : encodeV6(row.v6),
+      row.mac,
+      row.pool,
+      row.state,
+      row.bit ? 1 : 0,
+      row.contested ? 1 : 0,
+      row.epoch,
+      row.op,
+      row.origin,
+      row.originEpoch,
+      row.uid,
+      row.rv,
+      row.objectAt,
+      row.proofMs,
+      row.reason,
+      row.createdAt,
+      row.freeMs,
+    )
+    this.changed(undefined, row)
+  }
+
+  /** Writes the columns that a transition may change; address, MAC, owner and id never do. */
+  update(before: LeaseRow, change: LeaseChange): LeaseRow {
+    const after: LeaseRow = { ...before, ...change }
+    this.sql.run(
+      `UPDATE lease SET pod_type = ?, state = ?, bit = ?, contested = ?, epoch = ?, op = ?, origin = ?, origin_epoch = ?, uid = ?, rv = ?,
+         object_at = ?, proof_ms = ?, reason = ?, free_ms = ? WHERE nic = ? AND id = ?`,
+      after.podType,
+      after.state,
+      after.bit ? 1 : 0,
+      after.contested ? 1 : 0,
+      after.epoch,
+      after.op,
+      after.origin,
+      after.originEpoch,
+      after.uid,
+      after.rv,
+      after.objectAt,
+      after.proofMs,
+      after.reason,
+      after.freeMs,
+      before.nic,
+      before.id,
+    )
+    this.changed(before, after)
+    return after
+  }
+
+  delete(row: LeaseRow): void {
+    this.sql.run(`DELETE FROM lease WHERE nic = ? AND id = ?`, row.nic, row.id)
+    this.changed(row, undefined)
+  }
+
+  private one(where: string, ...parameters: (string | number)[]): LeaseRow | undefined {
+    const row = this.sql.first<StoredLease>(`SELECT ${COLUMNS} FROM lease ${where}`, ...parameters)
+    return row && decode(row)
+  }
+}
+
+/** The columns a transition may change. */
+export type LeaseChange = Partial<
+  Pick<
+    LeaseRow,
+    | 'podType'
+    | 'state'
+    | 'bit'
+    | 'contested'
+    | 'epoch'
+    | 'op'
+    | 'origin'
+    | 'originEpoch'
+    | 'uid'
+    | 'rv'
+    | 'objectAt'
+    | 'proofMs'
+    | 'reason'
+    | 'freeMs'
+  >
+>

@@ -1,0 +1,176 @@
+import { type Problem, problem, problemOf } from '../problem.ts'
+import { err, ok, type Result } from '../result.ts'
+import { nextAlarmMs, tick } from './alarm.ts'
+import { hold, rememberRefusal } from './hold.ts'
+import { migrate, storedVersion } from './migrations.ts'
+import type {
+  Answer,
+  HoldRequest,
+  Keyed,
+  LeaseFilter,
+  LeasePage,
+  LeaseView,
+  LedgerPort,
+  Located,
+  Next,
+  Opened,
+  OpView,
+  ReleaseRequest,
+  Report,
+  SpaceView,
+  SubnetFacts,
+  Target,
+} from './port.ts'
+import { find, locate, operation, page, spaceView } from './reads.ts'
+import { findingOf } from './refusals.ts'
+import { release } from './release.ts'
+import { Space, type SpacePorts } from './space.ts'
+import { report, resume, takeOver } from './steps.ts'
+import { announce, configure, retire, subnetGone } from './subnet.ts'
+
+/** The storage is of a later version than the code: nothing is read or written (faults.md 53). */
+export class StorageTooNew extends Error {}
+
+/**
+ * The ledger of one address space. The Durable Object owns one; everything it decides is decided in here. Storage is
+ * made when the first Subnet is told, so that asking for a space that does not exist leaves nothing behind.
+ */
+export class Ledger implements LedgerPort {
+  private readonly ports: SpacePorts
+  private space: Space | undefined
+  private readonly waiting = new Map<string, Set<(answer: Answer) => void>>()
+
+  /** Migrates the storage if need be and makes every open operation due: its driver may have died with the last incarnation. */
+  constructor(ports: SpacePorts) {
+    this.ports = ports
+    if (storedVersion(ports.sql) === undefined) return
+    const space = this.opened()
+    if (space.ops.nextDue() !== undefined) space.ops.allDue()
+  }
+
+  /** Wall time (ms) at which `due` should be called next. */
+  nextAlarmMs(): number | undefined {
+    return this.space && nextAlarmMs(this.space)
+  }
+
+  /** Frees what has cooled down; returns the operations that need a driver. */
+  due(): readonly string[] {
+    return this.space ? tick(this.space) : []
+  }
+
+  /** Makes the caller the driver of an operation that fell silent. */
+  takeOver(op: string): { readonly leases: readonly LeaseView[]; readonly next: Next } | undefined {
+    return this.space && takeOver(this.space, op)
+  }
+
+  async configure(
+    facts: SubnetFacts,
+    token?: string,
+  ): Promise<Result<{ readonly stranded: number }, Problem>> {
+    return configure(this.opened(), facts, token)
+  }
+
+  async announce(provider: string): Promise<Result<string, Problem>> {
+    return announce(this.opened(), provider)
+  }
+
+  async retire(): Promise<Result<{ readonly view: SpaceView; readonly token: string }, Problem>> {
+    return retire(this.opened())
+  }
+
+  async subnetGone(uid: string): Promise<void> {
+    if (this.space) subnetGone(this.space, uid)
+  }
+
+  async hold(request: HoldRequest): Promise<Opened> {
+    if (!this.space) return { kind: 'unconfigured' }
+    const opened = hold(this.space, request)
+    rememberRefusal(this.space, request, opened)
+    return opened
+  }
+
+  async locate(targets: readonly Target[], keyed: Keyed): Promise<Located> {
+    return this.space ? locate(this.space, targets, keyed) : { leases: targets.map(() => null) }
+  }
+
+  async release(request: ReleaseRequest): Promise<Opened> {
+    return this.space ? release(this.space, request) : { kind: 'unconfigured' }
+  }
+
+  async report(told: Report): Promise<Next> {
+    return this.space ? report(this.space, told) : { kind: 'lost', op: told.op }
+  }
+
+  async resume(op: string, driver: number): Promise<Next> {
+    return this.space ? resume(this.space, op, driver) : { kind: 'lost', op }
+  }
+
+  async settled(op: string, waitMs: number): Promise<Answer | undefined> {
+    const row = this.space?.ops.get(op)
+    if (!row) return undefined
+    if (row.state !== 'running') {
+      return row.response ?? (row.problem ? { kind: 'refused', problem: row.problem } : undefined)
+    }
+    return this.untilClosed(op, waitMs)
+  }
+
+  async find(name: string): Promise<LeaseView | undefined> {
+    return this.space && find(this.space, name)
+  }
+
+  async page(filter: LeaseFilter, after: readonly [string, string], limit: number): Promise<LeasePage> {
+    return this.space ? page(this.space, filter, after, limit) : { leases: [] }
+  }
+
+  async operation(id: string): Promise<OpView | undefined> {
+    return this.space && operation(this.space, id)
+  }
+
+  async view(): Promise<SpaceView | undefined> {
+    return this.space && spaceView(this.space)
+  }
+
+  async suggest(count: number, contiguous: boolean): Promise<Result<readonly string[], Problem> | undefined> {
+    if (!this.space?.subnet) return undefined
+    const family = this.space.config.v4 ? 4 : 6
+    const addresses = this.space.allocator.suggest(count, { family, contiguous })
+    if (!addresses.ok) return err(problemOf([findingOf(addresses.error)]))
+    return addresses.value.length > 0
+      ? ok(addresses.value)
+      : err(problem('no_capacity', 'no address is free'))
+  }
+
+  private opened(): Space {
+    if (this.space) return this.space
+    const migrated = migrate(this.ports.sql)
+    if (!migrated.ok) {
+      throw new StorageTooNew(
+        `storage has version ${migrated.error.stored}, the code knows ${migrated.error.known}`,
+      )
+    }
+    const space = new Space(this.ports)
+    space.onClosed((op, answer) => this.wake(op, answer))
+    this.space = space
+    return space
+  }
+
+  private async untilClosed(op: string, waitMs: number): Promise<Answer | undefined> {
+    const woken = new AbortController()
+    let answer: Answer | undefined
+    const listener = (told: Answer) => {
+      answer = told
+      woken.abort()
+    }
+    const listeners = this.waiting.get(op) ?? new Set()
+    this.waiting.set(op, listeners)
+    listeners.add(listener)
+    await this.ports.clock.sleep(waitMs, woken.signal)
+    listeners.delete(listener)
+    if (listeners.size === 0) this.waiting.delete(op)
+    return answer
+  }
+
+  private wake(op: string, answer: Answer): void {
+    for (const listener of this.waiting.get(op) ?? []) listener(answer)
+  }
+}

@@ -1,0 +1,167 @@
+import type { Problem } from '../problem.ts'
+import type { Sql, SqlRow } from '../sql.ts'
+import type { ItemState, OpKind, Phase } from './operations.ts'
+import type { Answer } from './port.ts'
+
+/** One row of `op`. */
+export interface OpRow {
+  readonly id: string
+  readonly kind: OpKind
+  readonly phase: Phase
+  readonly state: 'running' | 'done' | 'failed'
+  /** Raised at each takeover; a driver with another number can neither send nor commit. */
+  readonly driver: number
+  /** Number of the last step handed out. */
+  readonly attempt: number
+  readonly issuedMs: number
+  readonly deadlineMs: number
+  readonly nextMs: number | null
+  readonly items: readonly ItemState[]
+  /** Why a reserve turned back, or why the operation failed. */
+  readonly problem: Problem | null
+  readonly response: Answer | null
+  readonly createdAt: number
+  readonly updatedAt: number
+}
+
+interface StoredOp extends SqlRow {
+  id: string
+  kind: OpKind
+  phase: Phase
+  state: 'running' | 'done' | 'failed'
+  driver: number
+  attempt: number
+  issued_ms: number
+  deadline_ms: number
+  next_ms: number | null
+  items: string
+  problem: string | null
+  response: string | null
+  created_at: number
+  updated_at: number
+}
+
+const COLUMNS = `id, kind, phase, state, driver, attempt, issued_ms, deadline_ms, next_ms, items, problem, response,
+  created_at, updated_at`
+
+function decode(row: StoredOp): OpRow {
+  return {
+    id: row.id,
+    kind: row.kind,
+    phase: row.phase,
+    state: row.state,
+    driver: row.driver,
+    attempt: row.attempt,
+    issuedMs: row.issued_ms,
+    deadlineMs: row.deadline_ms,
+    nextMs: row.next_ms,
+    items: JSON.parse(row.items) as ItemState[],
+    problem: row.problem === null ? null : (JSON.parse(row.problem) as Problem),
+    response: row.response === null ? null : (JSON.parse(row.response) as Answer),
+    createdAt: row.created_at,
+    updatedAt: row.updated_at,
+  }
+}
+
+/** Operations and their attempts. */
+export class OpTable {
+  private readonly sql: Sql
+
+  constructor(sql: Sql) {
+    this.sql = sql
+  }
+
+  get(id: string): OpRow | undefined {
+    const row = this.sql.first<StoredOp>(`SELECT ${COLUMNS} FROM op WHERE id = ?`, id)
+    return row && decode(row)
+  }
+
+  insert(op: OpRow): void {
+    this.sql.run(
+      `INSERT INTO op (${COLUMNS}) VALUES (${Array(14).fill('?').join(', ')})`,
+      op.id,
+      op.kind,
+      ...mutable(op),
+      op.createdAt,
+      op.updatedAt,
+    )
+  }
+
+  update(op: OpRow): void {
+    this.sql.run(
+      `UPDATE op SET phase = ?, state = ?, driver = ?, attempt = ?, issued_ms = ?, deadline_ms = ?, next_ms = ?,
+         items = ?, problem = ?, response = ?, updated_at = ? WHERE id = ?`,
+      ...mutable(op),
+      op.updatedAt,
+      op.id,
+    )
+  }
+
+  /** Ids of open operations whose driver fell silent by `ledgerMs`. */
+  due(ledgerMs: number, limit: number): string[] {
+    return this.sql
+      .all<{ id: string }>(`SELECT id FROM op WHERE next_ms <= ? ORDER BY next_ms LIMIT ?`, ledgerMs, limit)
+      .map((row) => row.id)
+  }
+
+  /** Ledger time at which the next open operation is to be taken over. */
+  nextDue(): number | undefined {
+    return (
+      this.sql.first<{ at: number | null }>(`SELECT MIN(next_ms) AS at FROM op WHERE next_ms IS NOT NULL`)
+        ?.at ?? undefined
+    )
+  }
+
+  /** Makes every open operation due: whoever drove it may have died with the last incarnation. */
+  allDue(): void {
+    this.sql.run(`UPDATE op SET next_ms = 0 WHERE next_ms > 0`)
+  }
+
+  openAttempt(op: string, n: number, driver: number, sentMs: number, calls: unknown): void {
+    this.sql.run(
+      `INSERT INTO attempt (op, n, driver, sent_ms, calls, outcomes) VALUES (?, ?, ?, ?, ?, NULL)`,
+      op,
+      n,
+      driver,
+      sentMs,
+      JSON.stringify(calls),
+    )
+  }
+
+  closeAttempt(op: string, n: number, outcomes: unknown): void {
+    this.sql.run(`UPDATE attempt SET outcomes = ? WHERE op = ? AND n = ?`, JSON.stringify(outcomes), op, n)
+  }
+
+  /** Drops up to `limit` operations closed before `wallMs`, with their attempts. Ids sort by time of birth. */
+  prune(wallMs: number, limit: number): number {
+    const old = this.sql.all<{ id: string }>(
+      `SELECT id FROM op WHERE next_ms IS NULL AND updated_at < ? ORDER BY id LIMIT ?`,
+      wallMs,
+      limit,
+    )
+    for (const { id } of old) {
+      this.sql.run(`DELETE FROM attempt WHERE op = ?`, id)
+      this.sql.run(`DELETE FROM op WHERE id = ?`, id)
+    }
+    return old.length
+  }
+
+  any(): boolean {
+    return this.sql.first(`SELECT 1 AS one FROM op LIMIT 1`) !== undefined
+  }
+}
+
+function mutable(op: OpRow): (string | number | null)[] {
+  return [
+    op.phase,
+    op.state,
+    op.driver,
+    op.attempt,
+    op.issuedMs,
+    op.deadlineMs,
+    op.nextMs,
+    JSON.stringify(op.items),
+    op.problem === null ? null : JSON.stringify(op.problem),
+    op.response === null ? null : JSON.stringify(op.response),
+  ]
+}

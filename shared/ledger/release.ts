@@ -1,0 +1,138 @@
+import { type Finding, problem } from '../problem.ts'
+import { knownKey } from './hold.ts'
+import { operationId } from './ids.ts'
+import type { LeaseRow } from './lease.ts'
+import type { ItemState } from './operations.ts'
+import type { LeaseView, Opened, ReleaseRequest } from './port.ts'
+import { isFinal, refusedAnswer } from './refusals.ts'
+import type { Space, Verdict } from './space.ts'
+import { issue } from './steps.ts'
+
+/**
+ * The transaction that begins a release (L2): the rows are RELEASING from here and there is only one way, forward.
+ * The caller has seen that no owner is alive (L1), or forces.
+ */
+export function release(space: Space, request: ReleaseRequest): Opened {
+  return space.transaction((): Verdict<Opened> => {
+    const known = request.dryRun ? undefined : knownKey(space, request)
+    if (known) return { commit: false, value: known }
+    const opened = open(space, request)
+    const answer = opened.value.kind === 'answer' ? opened.value.answer : undefined
+    if (!answer || request.dryRun || request.key === undefined || !isFinal(answer)) return opened
+    space.keys.put(request, { answer }, space.clock.nowMs() + space.settings.keyMs)
+    return { commit: true, value: opened.value }
+  })
+}
+
+function open(space: Space, request: ReleaseRequest): Verdict<Opened> {
+  const findings: Finding[] = []
+  const rows: LeaseRow[] = []
+  const single = request.items.length === 1
+  for (const [index, target] of request.items.entries()) {
+    const row = space.leases.get(target.name, target.id)
+    const note = (finding: Finding) => findings.push(single ? finding : { ...finding, item: index })
+    if (!row) {
+      note({ code: 'not_found', field: 'name', message: `there is no reservation ${target.name}` })
+      continue
+    }
+    switch (row.state) {
+      case 'quarantined':
+        rows.push(row)
+        break
+      case 'held':
+      case 'releasing': {
+        const op = space.ops.get(row.op)
+        if (single && row.state === 'releasing' && op?.kind === 'release' && op.items.length === 1) {
+          space.keys.put(request, { op: op.id, joined: true }, space.clock.nowMs() + space.settings.keyMs)
+          return { commit: request.key !== undefined, value: { kind: 'join', op: op.id, joined: true } }
+        }
+        const waiting = problem('releasing', `an operation on ${row.nic} is under way`, {
+          retryAfterMs: 1_000,
+        })
+        return { commit: false, value: { kind: 'busy', op: row.op, problem: waiting } }
+      }
+      case 'foreign':
+        if (request.force) rows.push(row)
+        else
+          note({
+            code: 'contested',
+            field: 'name',
+            message: `${row.nic} was not made here; force to remove it`,
+          })
+        break
+      case 'bound':
+      case 'stranded':
+        if (row.epoch === target.epoch) rows.push(row)
+        else
+          note({
+            code: 'contested',
+            field: 'name',
+            message: `${row.nic} changed while it was being released`,
+          })
+        break
+      default:
+        return row.state satisfies never
+    }
+  }
+  if (findings.length > 0)
+    return { commit: false, value: { kind: 'answer', answer: refusedAnswer(findings) } }
+  const after = space.settings.quarantineMs === 0 ? 'free' : 'quarantined'
+  if (request.dryRun || rows.every((row) => row.state === 'quarantined')) {
+    const leases = rows.map((row) => space.view(row, row.state === 'quarantined' ? row.state : after))
+    return { commit: false, value: { kind: 'answer', answer: { kind: 'done', created: false, leases } } }
+  }
+  return begin(space, request, rows)
+}
+
+function begin(space: Space, request: ReleaseRequest, rows: readonly LeaseRow[]): Verdict<Opened> {
+  const wallMs = space.clock.nowMs()
+  const facts = space.subnet?.facts
+  if (!facts) throw new Error('rows without a Subnet')
+  const op = operationId(wallMs, space.random, facts.cluster, facts.name)
+  const items: ItemState[] = []
+  const leases: LeaseView[] = []
+  for (const row of rows) {
+    if (row.state === 'quarantined') {
+      leases.push(space.view(row))
+      items.push({ nic: row.nic, id: row.id, stage: 'gone', present: true, tries: 0 })
+      continue
+    }
+    const after = space.leases.update(row, {
+      state: 'releasing',
+      epoch: row.epoch + 1,
+      op,
+      ...(request.reason === undefined ? {} : { reason: request.reason }),
+    })
+    leases.push(space.view(after))
+    items.push({
+      nic: row.nic,
+      id: row.id,
+      stage: row.uid === null ? 'recheck' : 'delete',
+      ...(row.uid === null ? {} : { uid: row.uid }),
+      ...(row.proofMs === null ? {} : { proofMs: row.proofMs }),
+      tries: 0,
+    })
+  }
+  const next = issue(
+    space,
+    {
+      id: op,
+      kind: 'release',
+      phase: 'delete',
+      state: 'running',
+      driver: 1,
+      attempt: 0,
+      issuedMs: space.nowMs,
+      deadlineMs: space.nowMs + space.settings.ackMs,
+      nextMs: null,
+      items,
+      problem: null,
+      response: null,
+      createdAt: wallMs,
+      updatedAt: wallMs,
+    },
+    'insert',
+  )
+  space.keys.put(request, { op }, wallMs + space.settings.keyMs)
+  return { commit: true, value: { kind: 'drive', op, leases, next } }
+}

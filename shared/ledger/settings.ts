@@ -1,0 +1,24 @@
+/** Durations of faults.md (a), in ms. contract.md "Variables" names the ones a user may set. */
+export interface LedgerSettings {
+  /** ACK_MS: how long a reserve keeps trying. */
+  readonly ackMs: number
+  /** STRAGGLER_MS: how long a call whose reply was lost may still take effect. */
+  readonly stragglerMs: number
+  /** QUARANTINE_MS: cool-down of a released address; 0 frees at once. */
+  readonly quarantineMs: number
+  /** A driver that received its step longer ago than this must not send it any more. */
+  readonly sendMs: number
+  /** Silence after which the alarm takes an operation over. More than sendMs plus the longest call. */
+  readonly driveMs: number
+  /** How long answers are kept under their key. */
+  readonly keyMs: number
+}
+
+export const DEFAULT_SETTINGS: LedgerSettings = {
+  ackMs: 30_000,
+  stragglerMs: 75_000,
+  quarantineMs: 300_000,
+  sendMs: 5_000,
+  driveMs: 15_000,
+  keyMs: 86_400_000,
+}

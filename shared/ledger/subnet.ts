@@ -1,0 +1,247 @@
+import { parseSubnet } from '../ipam/config.ts'
+import type { IpamError, SubnetConfig } from '../ipam/types.ts'
+import { type Problem, type ProblemCode, problem } from '../problem.ts'
+import { err, ok, type Result } from '../result.ts'
+import { recount } from './counts.ts'
+import type { LeaseRow } from './lease.ts'
+import type { Opened, SpaceView, SubnetFacts } from './port.ts'
+import { spaceView } from './reads.ts'
+import { findingOf } from './refusals.ts'
+import type { Space, Verdict } from './space.ts'
+import { fence, free } from './steps.ts'
+
+/** A write to the Subnet object has been announced; until it is known how it ended, holds need fresh facts. */
+interface Unverified {
+  readonly token: string
+  /** Ledger time after which the announced write cannot land any more. */
+  readonly untilMs: number
+}
+
+/** The Subnet as the allocator takes it. */
+export function configOf(facts: SubnetFacts): Result<SubnetConfig, IpamError> {
+  return parseSubnet({ cidrBlock: facts.cidrBlock, gateway: facts.gateway, excludeIps: facts.excludeIps })
+}
+
+/** The Subnet object is about to be deleted; no hold until it is known how that ended. */
+interface Retiring extends Unverified {
+  readonly uid: string
+}
+
+/** Why no new promise may be made now; undefined when the Subnet is known, alive, and nobody is just writing it. */
+export function holdGate(space: Space, verified: boolean): Opened | undefined {
+  if (!space.subnet) return { kind: 'unconfigured' }
+  if (space.subnet.orphaned)
+    return verified ? refusal('unknown_subnet', 'the Subnet is gone') : { kind: 'unconfigured' }
+  const retiring = pending<Retiring>(space, 'retiring')
+  if (retiring && (verified || space.nowMs < retiring.untilMs)) {
+    return refusal('unavailable', 'the Subnet is being removed', 1_000)
+  }
+  if (retiring) return { kind: 'unconfigured' }
+  return verified || !pending<Unverified>(space, 'unverified') ? undefined : { kind: 'unconfigured' }
+}
+
+function refusal(code: ProblemCode, detail: string, retryAfterMs?: number): Opened {
+  const why = problem(code, detail, retryAfterMs === undefined ? {} : { retryAfterMs })
+  return { kind: 'answer', answer: { kind: 'refused', problem: why } }
+}
+
+function pending<T extends Unverified>(space: Space, key: 'unverified' | 'retiring'): T | undefined {
+  const stored = space.meta(key)
+  return stored === undefined ? undefined : (JSON.parse(stored) as T)
+}
+
+/**
+ * Takes the Subnet as the cluster has it. Older news of the same Subnet is ignored; a changed CIDR, gateway or exclude
+ * list strands what falls out and takes back what fits again (faults.md (a), semantics.md D22).
+ * @returns how many rows are stranded now; a problem if the Subnet cannot be kept here
+ */
+export function configure(
+  space: Space,
+  facts: SubnetFacts,
+  token?: string,
+): Result<{ readonly stranded: number }, Problem> {
+  const config = configOf(facts)
+  if (!config.ok) {
+    const { code, message, field } = findingOf(config.error)
+    return err(problem(code, message, field === undefined ? {} : { field }))
+  }
+  if (config.value.protocol === 'Mac') {
+    return err(
+      problem('invalid_field', 'a Subnet without a CIDR has no addresses to reserve', { field: 'cidrBlock' }),
+    )
+  }
+  return space.transaction((): Verdict<Result<{ readonly stranded: number }, Problem>> => {
+    const known = space.subnet
+    const stale =
+      known?.facts.uid === facts.uid && isOlder(facts.resourceVersion, known.facts.resourceVersion)
+    settle(space, facts, token)
+    if (stale) return { commit: true, value: ok({ stranded: space.leases.stranded().length }) }
+    if (known && known.facts.provider !== facts.provider && space.leases.any()) {
+      const refusal = problem(
+        'immutable_field',
+        'provider cannot change while reservations exist: it is part of their names',
+        {
+          field: 'provider',
+        },
+      )
+      return { commit: false, value: err(refusal) }
+    }
+    const fresh = known === undefined || known.facts.uid !== facts.uid
+    space.adopt(
+      { facts, epoch: fresh ? (known?.epoch ?? 0) + 1 : known.epoch, orphaned: false },
+      config.value,
+    )
+    apply(space, config.value)
+    return { commit: true, value: ok({ stranded: space.leases.stranded().length }) }
+  })
+}
+
+/** Announces a write to the Subnet object. The token goes to the `configure` that reports its result. */
+export function announce(space: Space, provider: string): Result<string, Problem> {
+  return space.transaction((): Verdict<Result<string, Problem>> => {
+    const known = space.subnet
+    if (known && known.facts.provider !== provider && space.leases.any()) {
+      return { commit: false, value: err(providerFixed()) }
+    }
+    const unverified = undertaking(space)
+    space.setMeta('unverified', JSON.stringify(unverified))
+    return { commit: true, value: ok(unverified.token) }
+  })
+}
+
+/** No row may be left; from here no hold is taken until it is known what became of the Subnet object. */
+export function retire(space: Space): Result<{ readonly view: SpaceView; readonly token: string }, Problem> {
+  type Retired = Result<{ readonly view: SpaceView; readonly token: string }, Problem>
+  return space.transaction((): Verdict<Retired> => {
+    const view = spaceView(space)
+    if (!view) return { commit: false, value: err(problem('unknown_subnet', 'the Subnet has no ledger')) }
+    if (space.leases.any()) {
+      const inUse = problem(
+        'subnet_in_use',
+        `${view.facts.name} has reservations, or addresses that cool down`,
+      )
+      return { commit: false, value: err(inUse) }
+    }
+    const retiring: Retiring = { ...undertaking(space), uid: view.facts.uid }
+    space.setMeta('retiring', JSON.stringify(retiring))
+    return { commit: true, value: ok({ view, token: retiring.token }) }
+  })
+}
+
+function undertaking(space: Space): Unverified {
+  const token = Array.from(space.random.bytes(12), (byte) => byte.toString(16).padStart(2, '0')).join('')
+  return { token, untilMs: space.nowMs + space.settings.stragglerMs + space.settings.sendMs }
+}
+
+function providerFixed(): Problem {
+  return problem(
+    'immutable_field',
+    'provider cannot change while reservations exist: it is part of their names',
+    {
+      field: 'provider',
+    },
+  )
+}
+
+/** The Subnet object of that uid is gone. An empty space is forgotten, one with rows is orphaned: releases go on. */
+export function subnetGone(space: Space, uid: string): void {
+  space.transaction((): Verdict<undefined> => {
+    const known = space.subnet
+    if (!known || known.facts.uid !== uid) return { commit: false, value: undefined }
+    space.deleteMeta('retiring')
+    if (space.leases.any()) space.adopt({ ...known, orphaned: true }, space.config)
+    else space.forget()
+    return { commit: true, value: undefined }
+  })
+}
+
+/** resourceVersions of one Subnet compare as integers; where one is not, news counts as new. */
+function isOlder(seen: string, known: string): boolean {
+  if (!/^\d{1,30}$/.test(seen) || !/^\d{1,30}$/.test(known)) return false
+  return BigInt(seen) < BigInt(known)
+}
+
+/** An announced write or removal is over when its token comes back, or when it cannot land any more. */
+function settle(space: Space, facts: SubnetFacts, token: string | undefined): void {
+  const unverified = pending<Unverified>(space, 'unverified')
+  if (unverified && (unverified.token === token || space.nowMs >= unverified.untilMs))
+    space.deleteMeta('unverified')
+  const retiring = pending<Retiring>(space, 'retiring')
+  if (!retiring) return
+  if (retiring.token === token || retiring.uid !== facts.uid || space.nowMs >= retiring.untilMs) {
+    space.deleteMeta('retiring')
+  }
+}
+
+function apply(space: Space, config: SubnetConfig): void {
+  const { changed } = space.allocator.configure(config)
+  if (!changed) return
+  for (const row of [...space.leases.all()]) if (!contains(config, row)) fallOut(space, row)
+  for (const row of space.leases.stranded()) if (contains(config, row)) comeBack(space, row)
+  markGateways(space)
+  space.setCounts(recount(space.leases.all(), space.excludes()))
+}
+
+/** What becomes of a row whose address the CIDR no longer contains (faults.md (a), transitions). */
+function fallOut(space: Space, row: LeaseRow): void {
+  switch (row.state) {
+    case 'bound':
+      space.leases.update(row, { state: 'stranded', bit: false, epoch: row.epoch + 1 })
+      return
+    case 'held': {
+      const stranded = space.leases.update(row, { bit: false })
+      const op = space.ops.get(stranded.op)
+      if (op?.state === 'running' && op.phase === 'post') {
+        const why = problem('out_of_range', `${row.nic}: the Subnet no longer contains the address`)
+        fence(space, op, why)
+        // Nobody holds the step just handed out: let the alarm take over at once.
+        const turned = space.ops.get(op.id)
+        if (turned?.state === 'running') space.ops.update({ ...turned, nextMs: space.nowMs })
+      }
+      return
+    }
+    case 'releasing':
+      space.leases.update(row, { bit: false })
+      return
+    case 'quarantined':
+    case 'foreign':
+      space.leases.update(row, { bit: false })
+      free(space, { ...row, bit: false })
+      return
+    case 'stranded':
+      return
+    default:
+      row.state satisfies never
+  }
+}
+
+function comeBack(space: Space, row: LeaseRow): void {
+  const taken =
+    (row.v4 !== null && space.leases.byV4(row.v4) !== undefined) ||
+    (row.v6 !== null && space.leases.byV6(row.v6) !== undefined)
+  if (taken) {
+    space.leases.update(row, { contested: true })
+    return
+  }
+  if (row.v4 !== null) space.allocator.occupy(4, row.v4)
+  if (row.v6 !== null) space.allocator.occupy(6, row.v6)
+  space.leases.update(row, { state: 'bound', bit: true, contested: false, epoch: row.epoch + 1 })
+}
+
+/** A gateway moved onto a promise (faults.md 59): kept, and said. */
+function markGateways(space: Space): void {
+  const { v4, v6 } = space.config
+  const holders = [
+    v4?.gateway === undefined ? undefined : space.leases.byV4(v4.gateway),
+    v6?.gateway === undefined ? undefined : space.leases.byV6(v6.gateway),
+  ]
+  for (const row of holders) if (row && !row.contested) space.leases.update(row, { contested: true })
+}
+
+/** Whether every address of the row is usable in the Subnet. */
+function contains(config: SubnetConfig, row: LeaseRow): boolean {
+  const { v4, v6 } = config
+  if (row.v4 !== null && !(v4 && row.v4 >= v4.first && row.v4 <= v4.last)) return false
+  if (row.v6 !== null && !(v6 && row.v6 >= v6.first && row.v6 <= v6.last)) return false
+  return true
+}

@@ -1,0 +1,171 @@
+import { EmbeddedCluster } from '../../shared/cluster/embedded/cluster.ts'
+import { embeddedPort } from '../../shared/cluster/embedded/port.ts'
+import { EmbeddedStore } from '../../shared/cluster/embedded/store.ts'
+import type { ClusterPort, ClusterReply, ClusterRequest } from '../../shared/cluster/port.ts'
+import { drive } from '../../shared/command/drive.ts'
+import type { CommandPorts } from '../../shared/command/ports.ts'
+import type { ReleaseCommand, ReserveCommand, ReserveItem, WriteOutcome } from '../../shared/command/types.ts'
+import { Ledger } from '../../shared/ledger/ledger.ts'
+import type { LedgerPort } from '../../shared/ledger/port.ts'
+import { DEFAULT_SETTINGS, type LedgerSettings } from '../../shared/ledger/settings.ts'
+import { silentLog } from '../../shared/log.ts'
+import type { Sql } from '../../shared/sql.ts'
+import { ManualClock } from './clock.ts'
+import { nodeSql } from './node-sqlite.ts'
+import { seededRandom } from './random.ts'
+
+/** What happens to a batch on its way to the cluster: pass it on, answer for it, or never answer. */
+export type Intercept = (
+  requests: readonly ClusterRequest[],
+  pass: (requests: readonly ClusterRequest[]) => Promise<ClusterReply[]>,
+) => Promise<ClusterReply[]>
+
+/** The production core with its real ledger and the embedded cluster, in one process, on a clock that is driven by hand. */
+export class World {
+  readonly clock = new ManualClock()
+  readonly random = seededRandom(1)
+  readonly store: EmbeddedStore
+  readonly settings: LedgerSettings
+  readonly ports: CommandPorts
+  /** Every request that left for the cluster, in order. */
+  readonly sent: ClusterRequest[] = []
+  intercept: Intercept = (requests, pass) => pass(requests)
+  private readonly ledgers = new Map<string, { sql: Sql; ledger: Ledger }>()
+  private keys = 0
+
+  constructor(settings: Partial<LedgerSettings> = {}) {
+    this.settings = { ...DEFAULT_SETTINGS, quarantineMs: 0, ...settings }
+    this.store = new EmbeddedStore({ sql: nodeSql(), clock: this.clock, random: this.random })
+    const cluster = new EmbeddedCluster(this.store, this.clock)
+    const direct = embeddedPort(() => cluster)
+    const port: ClusterPort = {
+      ...direct,
+      send: (requests) => {
+        this.sent.push(...requests)
+        return this.intercept(requests, (passed) => direct.send(passed))
+      },
+    }
+    this.ports = {
+      clusterName: 'default',
+      cluster: port,
+      ledger: (subnet) => this.port(subnet),
+      clock: this.clock,
+      random: this.random,
+      log: silentLog,
+      settings: { waitMs: 5_000, authority: 'alone', ovn: false },
+    }
+  }
+
+  /** The live ledger of a Subnet. */
+  ledger(subnet = 'ovn-default'): Ledger {
+    return this.entry(subnet).ledger
+  }
+
+  sql(subnet = 'ovn-default'): Sql {
+    return this.entry(subnet).sql
+  }
+
+  /** Throws the incarnation away, as an eviction or a kill does: what is not in storage is gone. */
+  restart(subnet = 'ovn-default'): Ledger {
+    const entry = this.entry(subnet)
+    entry.ledger = this.open(entry.sql)
+    return entry.ledger
+  }
+
+  /** Runs the alarm until nothing is due at the present time. */
+  async alarm(subnet = 'ovn-default'): Promise<void> {
+    const ledger = this.ledger(subnet)
+    for (const op of ledger.due()) {
+      const taken = ledger.takeOver(op)
+      if (!taken) continue
+      await drive(
+        { ledger, cluster: this.ports.cluster, clock: this.clock, authority: 'alone' },
+        taken.leases,
+        taken.next,
+        { budgetMs: 0, askedMs: this.clock.nowMs() },
+      )
+    }
+  }
+
+  /** Lets the alarm run on time, again and again, until `ms` have passed. */
+  async pass(ms: number, subnet = 'ovn-default'): Promise<void> {
+    const untilMs = this.clock.nowMs() + ms
+    for (;;) {
+      const nextMs = this.ledger(subnet).nextAlarmMs()
+      if (nextMs === undefined || nextMs > untilMs) break
+      this.clock.advance(Math.max(nextMs - this.clock.nowMs(), 1))
+      await this.alarm(subnet)
+    }
+    this.clock.advance(Math.max(0, untilMs - this.clock.nowMs()))
+  }
+
+  reserveCommand(items: readonly Partial<ReserveItem>[], more: Partial<ReserveCommand> = {}): ReserveCommand {
+    return {
+      tenant: 'anonymous',
+      requestId: 'test',
+      dryRun: false,
+      bodyHash: JSON.stringify(items),
+      items: items.map((item) => ({
+        subnet: 'ovn-default',
+        namespace: 'default',
+        podName: 'pod-a',
+        podType: '',
+        ...item,
+      })),
+      ...more,
+    }
+  }
+
+  releaseCommand(name: string, more: Partial<ReleaseCommand> = {}): ReleaseCommand {
+    return {
+      tenant: 'anonymous',
+      requestId: 'test',
+      dryRun: false,
+      bodyHash: name,
+      targets: [{ name }],
+      force: false,
+      ...more,
+    }
+  }
+
+  key(): string {
+    return `key-${this.keys++}`
+  }
+
+  private port(subnet: string): LedgerPort {
+    // Late binding, so that a call after a restart meets the new incarnation.
+    return new Proxy({} as LedgerPort, {
+      get: (_, verb: keyof LedgerPort) => {
+        const ledger = this.ledger(subnet)
+        return (...parameters: unknown[]) =>
+          (ledger[verb] as (...parameters: unknown[]) => unknown).apply(ledger, structuredClone(parameters))
+      },
+    })
+  }
+
+  private entry(subnet: string) {
+    let entry = this.ledgers.get(subnet)
+    if (!entry) {
+      const sql = nodeSql()
+      entry = { sql, ledger: this.open(sql) }
+      this.ledgers.set(subnet, entry)
+    }
+    return entry
+  }
+
+  private open(sql: Sql): Ledger {
+    return new Ledger({ sql, clock: this.clock, random: this.random, settings: this.settings })
+  }
+}
+
+/** The reservations of an outcome that succeeded. */
+export function reserved(outcome: WriteOutcome) {
+  if (outcome.kind !== 'done') throw new Error(`expected success, got ${JSON.stringify(outcome)}`)
+  return outcome.reservations
+}
+
+/** The problem of an outcome that was refused. */
+export function refusal(outcome: WriteOutcome) {
+  if (outcome.kind !== 'refused') throw new Error(`expected a refusal, got ${JSON.stringify(outcome)}`)
+  return outcome.problem
+}
