@@ -65,7 +65,8 @@ function writeVariables(folder: string): string {
   const lines = Object.entries(setVariables(process.env)).map(([name, value]) => {
     const quote = ["'", '"', '`'].find((mark) => !value.includes(mark))
     if (!quote) fail(`${name} holds all three kinds of quotes, which cannot be passed on.`)
-    return `${name}=${quote}${value}${quote}\n`
+    // A dollar sign would be taken for a variable of its own.
+    return `${name}=${quote}${value.replaceAll('$', '\\$')}${quote}\n`
   })
   rmSync(path, { force: true })
   writeFileSync(path, lines.join(''), { mode: 0o600 })

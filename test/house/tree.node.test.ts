@@ -37,6 +37,23 @@ describe('the tree', () => {
     expect(named).toEqual([])
   })
 
+  // npm leaves out what the registry at hand does not carry, and then `npm ci` refuses the lock file.
+  it('locks the packages of every platform, not only of the one it was written on', () => {
+    const lock: Record<string, { optionalDependencies?: Record<string, string> }> = JSON.parse(
+      read('package-lock.json'),
+    ).packages
+    const isLocked = (from: string, name: string): boolean => {
+      if (`${from ? `${from}/` : ''}node_modules/${name}` in lock) return true
+      return from !== '' && isLocked(from.slice(0, Math.max(from.lastIndexOf('/node_modules/'), 0)), name)
+    }
+    const missing = Object.entries(lock).flatMap(([path, entry]) =>
+      Object.keys(entry.optionalDependencies ?? {})
+        .filter((name) => !isLocked(path, name))
+        .map((name) => `${name} of ${path}`),
+    )
+    expect(missing).toEqual([])
+  })
+
   it('names every package that may run an install script', () => {
     const lock = JSON.parse(read('package-lock.json'))
     const allowed = Object.keys(JSON.parse(read('package.json')).allowScripts)
