@@ -235,7 +235,7 @@ export class Replay {
 
   /** From an outcome that is not compared, only new labels are learnt. */
   private learn(op: TraceOp, got: unknown): void {
-    const label = op.want.ok?.['mac']
+    const label = op.want.ok?.mac
     const mac = (got as { ok?: { mac?: string } }).ok?.mac
     if (typeof label === 'string' && label.startsWith('*') && typeof mac === 'string' && mac !== '')
       this.sameMac(label, mac)
@@ -261,10 +261,10 @@ export class Replay {
     }
     const { v4, v6 } = allocator.config
     const pools = [...allocator.pools.keys()].sort()
-    if (v4 !== undefined) state['v4'] = read(4, '', Object.keys(want.v4 ?? { using: '' }))
-    if (v6 !== undefined) state['v6'] = read(6, '', Object.keys(want.v6 ?? { using: '' }))
+    if (v4 !== undefined) state.v4 = read(4, '', Object.keys(want.v4 ?? { using: '' }))
+    if (v6 !== undefined) state.v6 = read(6, '', Object.keys(want.v6 ?? { using: '' }))
     if (pools.length > 0) {
-      state['pools'] = Object.fromEntries(
+      state.pools = Object.fromEntries(
         pools.map((pool) => {
           const keys = want.pools?.[pool]
           return [

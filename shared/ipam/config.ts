@@ -162,18 +162,19 @@ export function parseRange(text: string, field?: string): Result<ParsedRange, Ip
 
 /**
  * A pool's or a request's list: addresses, `a..b` ranges and CIDRs (whole, network and broadcast included).
+ * `undefined` entries are passed over.
  * @returns `invalid-ip`, `invalid-range` or `invalid-cidr-text`, with the entry's index in `field`
  */
 export function parseRanges(
-  texts: readonly string[],
+  texts: readonly (string | undefined)[],
   field = 'ips',
 ): Result<{ readonly v4: RangeSet<number>; readonly v6: RangeSet<bigint> }, IpamError> {
   const v4: Range<number>[] = []
   const v6: Range<bigint>[] = []
   for (const [i, text] of texts.entries()) {
-    const range = text.includes('/')
-      ? parseCidrRange(text, `${field}[${i}]`)
-      : parseRange(text, `${field}[${i}]`)
+    if (text === undefined) continue
+    const isCidr = text.includes('/') && !text.includes('..')
+    const range = (isCidr ? parseCidrRange : parseRange)(text, `${field}[${i}]`)
     if (!range.ok) return range
     if (range.value.family === 4) v4.push(range.value)
     else v6.push(range.value)

@@ -374,10 +374,11 @@ export class SubnetAllocator<Tag = unknown> {
    * Changes CIDR, gateway or excludes of the living Subnet. A family in which nothing differs is left alone; in one
    * that differs the free addresses become all − excludes − held, the released none
    * [pkg/ipam/ipam.go:298-415]. Nothing is moved or ended here.
+   * @param force families to lay out anew though nothing differs
    */
-  configure(next: SubnetConfig): ConfigureReport<Tag> {
-    const same4 = sameFamily(this.current.v4, next.v4)
-    const same6 = sameFamily(this.current.v6, next.v6)
+  configure(next: SubnetConfig, force: readonly Family[] = []): ConfigureReport<Tag> {
+    const same4 = sameFamily(this.current.v4, next.v4) && !force.includes(4)
+    const same6 = sameFamily(this.current.v6, next.v6) && !force.includes(6)
     if (same4 && same6) {
       this.current = next
       return { changed: false, fellOut: [], addresses: 0n }
@@ -445,39 +446,49 @@ export class SubnetAllocator<Tag = unknown> {
    */
   setPool(name: string, ips: readonly string[]): Result<void, IpamError> {
     if (name === '') return err(unknownPool(name))
-    const sets = parseRanges(ips)
-    if (!sets.ok) return sets
-    for (const family of [4, 6] as const) {
+    const isV4 = (text: string) => {
+      const first = parseAddress(text.split(/\.\.|\//)[0]!)
+      return first.ok && first.value.family === 4
+    }
+    // Family 4 is judged before family 6 is read, as Kube-OVN does.
+    const parts = [ips.map((ip) => (isV4(ip) ? ip : undefined)), ips.map((ip) => (isV4(ip) ? undefined : ip))]
+    const sets: { v4: RangeSet<number>; v6: RangeSet<bigint> } = {
+      v4: RangeSet.empty(),
+      v6: RangeSet.empty(),
+    }
+    for (const [i, part] of parts.entries()) {
+      const parsed = parseRanges(part)
+      if (!parsed.ok) return parsed
+      const family = i === 0 ? 4 : 6
+      if (family === 4) sets.v4 = parsed.value.v4
+      else sets.v6 = parsed.value.v6
       const refusal = this.refusePool(
         name,
         family,
-        (family === 4 ? sets.value.v4 : sets.value.v6) as RangeSet<number | bigint>,
+        (family === 4 ? sets.v4 : sets.v6) as RangeSet<number | bigint>,
       )
       if (refusal !== undefined) return err({ field: 'ips', family, ...refusal })
     }
     this.remember()
-    this.spaces.v4?.setPool(name, sets.value.v4)
-    this.spaces.v6?.setPool(name, sets.value.v6)
+    this.spaces.v4?.setPool(name, sets.v4)
+    this.spaces.v6?.setPool(name, sets.v6)
     this.layoutChanged = true
     return ok(undefined)
   }
 
   private refusePool(name: string, family: Family, set: RangeSet<number | bigint>): IpamError | undefined {
     const space = this.space(family)
-    const beyond =
-      space === undefined ? set : set.minus(RangeSet.single(space.config.first, space.config.last))
-    for (const [other, { members }] of space?.pools ?? [])
-      if (other !== name && !set.intersect(members).isEmpty)
-        return {
-          kind: 'pool-overlap',
-          detail: `${set.intersect(members).format(family, formatAddress)} is pool ${other}'s`,
-        }
-    if (beyond.isEmpty) return undefined
-    return {
-      kind: 'out-of-range',
-      reason: 'outside',
-      detail: `${beyond.format(family, formatAddress)} is not usable in this Subnet`,
+    if (space === undefined) return undefined
+    const { first, last } = space.config
+    for (const [other, { members }] of space.pools) {
+      const shared = set.intersect(members)
+      if (other !== name && !shared.isEmpty)
+        return { kind: 'pool-overlap', detail: `${shared.format(family, formatAddress)} is pool ${other}'s` }
     }
+    const beyond = set.minus(RangeSet.single(first, last))
+    if (beyond.isEmpty) return undefined
+    const detail = `${beyond.format(family, formatAddress)} is not usable in this Subnet`
+    return { kind: 'out-of-range', reason: 'outside', detail }
   }
 
   /** Removes a named pool; its addresses join the default pool. @returns `unknown-pool` */
