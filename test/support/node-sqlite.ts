@@ -1,9 +1,55 @@
 import { DatabaseSync } from 'node:sqlite'
 import type { Sql, SqlRow, SqlValue } from '../../shared/sql.ts'
 
-/** The SQL port over node:sqlite, in memory unless a path is given. */
+/** Storage that commits to disk when told: until then a kill loses what was written (the output gate's flush). */
+export interface GatedSql {
+  readonly sql: Sql
+  /** Makes everything written so far durable. */
+  flush(): void
+  /** The process dies: what was not flushed is gone. */
+  lose(): void
+}
+
+/** The SQL port over node:sqlite, in memory unless a path is given; each transaction is durable at once. */
 export function nodeSql(path = ':memory:'): Sql {
-  const database = new DatabaseSync(path)
+  return overDatabase(new DatabaseSync(path), (database, work) =>
+    within(database, 'BEGIN', 'COMMIT', 'ROLLBACK', work),
+  )
+}
+
+/** The same with the flush in the test's hands. */
+export function gatedSql(): GatedSql {
+  const database = new DatabaseSync(':memory:')
+  let open = false
+  const begin = () => {
+    if (!open) database.exec('BEGIN')
+    open = true
+  }
+  const end = (statement: 'COMMIT' | 'ROLLBACK') => {
+    if (open) database.exec(statement)
+    open = false
+  }
+  const sql = overDatabase(database, (_, work) => {
+    begin()
+    return within(database, 'SAVEPOINT t', 'RELEASE t', 'ROLLBACK TO t; RELEASE t', work)
+  })
+  return {
+    sql: {
+      ...sql,
+      run: (statement, ...parameters) => {
+        begin()
+        return sql.run(statement, ...parameters)
+      },
+    },
+    flush: () => end('COMMIT'),
+    lose: () => end('ROLLBACK'),
+  }
+}
+
+function overDatabase(
+  database: DatabaseSync,
+  transaction: <T>(database: DatabaseSync, work: () => T) => T,
+): Sql {
   const statements = new Map<string, ReturnType<DatabaseSync['prepare']>>()
   const prepare = (text: string) => {
     let statement = statements.get(text)
@@ -21,17 +67,25 @@ export function nodeSql(path = ':memory:'): Sql {
       prepare(text).get(...parameters) as Row | undefined,
     iterate: <Row extends SqlRow>(text: string, ...parameters: SqlValue[]) =>
       database.prepare(text).iterate(...parameters) as Iterable<Row>,
-    transaction: (work) => {
-      database.exec('BEGIN')
-      try {
-        const result = work()
-        if (result instanceof Promise) throw new TypeError('a transaction must be synchronous')
-        database.exec('COMMIT')
-        return result
-      } catch (error) {
-        database.exec('ROLLBACK')
-        throw error
-      }
-    },
+    transaction: (work) => transaction(database, work),
+  }
+}
+
+function within<T>(
+  database: DatabaseSync,
+  begin: string,
+  commit: string,
+  rollback: string,
+  work: () => T,
+): T {
+  database.exec(begin)
+  try {
+    const result = work()
+    if (result instanceof Promise) throw new TypeError('a transaction must be synchronous')
+    database.exec(commit)
+    return result
+  } catch (error) {
+    database.exec(rollback)
+    throw error
   }
 }

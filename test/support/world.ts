@@ -11,7 +11,7 @@ import { DEFAULT_SETTINGS, type LedgerSettings } from '../../shared/ledger/setti
 import { silentLog } from '../../shared/log.ts'
 import type { Sql } from '../../shared/sql.ts'
 import { ManualClock } from './clock.ts'
-import { nodeSql } from './node-sqlite.ts'
+import { type GatedSql, gatedSql, nodeSql } from './node-sqlite.ts'
 import { seededRandom } from './random.ts'
 
 /** What happens to a batch on its way to the cluster: pass it on, answer for it, or never answer. */
@@ -30,7 +30,9 @@ export class World {
   /** Every request that left for the cluster, in order. */
   readonly sent: ClusterRequest[] = []
   intercept: Intercept = (requests, pass) => pass(requests)
-  private readonly ledgers = new Map<string, { sql: Sql; ledger: Ledger }>()
+  private readonly ledgers = new Map<string, { storage: GatedSql; ledger: Ledger }>()
+  /** Called at every point where a process may die; throws `Killed` to make it die there. */
+  point: (name: string) => void = () => {}
   private keys = 0
 
   constructor(settings: Partial<LedgerSettings> = {}) {
@@ -41,8 +43,14 @@ export class World {
     const port: ClusterPort = {
       ...direct,
       send: (requests) => {
+        const verbs = [...new Set(requests.map(({ verb }) => verb))].join()
+        this.point(`before ${verbs} is sent`)
         this.sent.push(...requests)
-        return this.intercept(requests, (passed) => direct.send(passed))
+        return this.intercept(requests, async (passed) => {
+          const replies = await direct.send(passed)
+          this.point(`after ${verbs} took effect`)
+          return replies
+        })
       },
     }
     this.ports = {
@@ -62,24 +70,30 @@ export class World {
   }
 
   sql(subnet = 'ovn-default'): Sql {
-    return this.entry(subnet).sql
+    return this.entry(subnet).storage.sql
   }
 
   /** Throws the incarnation away, as an eviction or a kill does: what is not in storage is gone. */
   restart(subnet = 'ovn-default'): Ledger {
     const entry = this.entry(subnet)
-    entry.ledger = this.open(entry.sql)
+    entry.storage.lose()
+    entry.ledger = this.open(entry.storage.sql)
+    entry.storage.flush()
     return entry.ledger
   }
 
   /** Runs the alarm until nothing is due at the present time. */
   async alarm(subnet = 'ovn-default'): Promise<void> {
     const ledger = this.ledger(subnet)
-    for (const op of ledger.due()) {
+    const { storage } = this.entry(subnet)
+    const due = ledger.due()
+    storage.flush()
+    for (const op of due) {
       const taken = ledger.takeOver(op)
+      storage.flush()
       if (!taken) continue
       await drive(
-        { ledger, cluster: this.ports.cluster, clock: this.clock, authority: 'alone' },
+        { ledger: this.port(subnet), cluster: this.ports.cluster, clock: this.clock, authority: 'alone' },
         taken.leases,
         taken.next,
         { budgetMs: 0, askedMs: this.clock.nowMs() },
@@ -137,8 +151,18 @@ export class World {
     return new Proxy({} as LedgerPort, {
       get: (_, verb: keyof LedgerPort) => {
         const ledger = this.ledger(subnet)
-        return (...parameters: unknown[]) =>
-          (ledger[verb] as (...parameters: unknown[]) => unknown).apply(ledger, structuredClone(parameters))
+        const { storage } = this.entry(subnet)
+        return async (...parameters: unknown[]) => {
+          const call = ledger[verb] as (...parameters: unknown[]) => Promise<unknown>
+          // What is awaited inside a call (settled) is a point where the storage may flush.
+          const reply = call.apply(ledger, structuredClone(parameters))
+          if (verb === 'settled') storage.flush()
+          const value = await reply
+          this.point(`before ${verb} is flushed`)
+          storage.flush()
+          this.point(`before the reply of ${verb}`)
+          return structuredClone(value)
+        }
       },
     })
   }
@@ -146,8 +170,8 @@ export class World {
   private entry(subnet: string) {
     let entry = this.ledgers.get(subnet)
     if (!entry) {
-      const sql = nodeSql()
-      entry = { sql, ledger: this.open(sql) }
+      const storage = gatedSql()
+      entry = { storage, ledger: this.open(storage.sql) }
       this.ledgers.set(subnet, entry)
     }
     return entry
@@ -157,6 +181,9 @@ export class World {
     return new Ledger({ sql, clock: this.clock, random: this.random, settings: this.settings })
   }
 }
+
+/** The process is gone. */
+export class Killed extends Error {}
 
 /** The reservations of an outcome that succeeded. */
 export function reserved(outcome: WriteOutcome) {

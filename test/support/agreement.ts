@@ -1,0 +1,67 @@
+import { expect } from 'vitest'
+import type { KubeObject } from '../../shared/cluster/port.ts'
+import type { IpSpec } from '../../shared/kube-ovn/ip-object.ts'
+import { ANNOTATION_OP, FINALIZER, LABEL_RESERVED } from '../../shared/kube-ovn/names.ts'
+import { recount } from '../../shared/ledger/counts.ts'
+import { LeaseTable } from '../../shared/ledger/lease.ts'
+import { Space } from '../../shared/ledger/space.ts'
+import type { World } from './world.ts'
+
+/**
+ * Invariants 1, 2, 3, 7, 8 and 19 of a quiet world: no operation open, rows and IP objects one to one, bitmap equal to
+ * the rows, counts equal to a recount, and a fresh core over the same storage equal to the live one.
+ */
+export async function expectAgreement(world: World, subnet = 'ovn-default'): Promise<void> {
+  const sql = world.sql(subnet)
+  const rows = [...new LeaseTable(sql, () => {}).all()]
+  const open = sql.all(`SELECT id FROM op WHERE next_ms IS NOT NULL`)
+  expect(open, 'operations still open').toEqual([])
+
+  const v4 = rows.filter((row) => row.bit && row.v4 !== null).map((row) => row.v4)
+  expect(new Set(v4).size, 'one owner per address').toBe(v4.length)
+  const macs = rows.map((row) => row.mac)
+  expect(new Set(macs).size, 'one owner per MAC').toBe(macs.length)
+
+  const objects = ipObjects(world, subnet)
+  const promised = rows.filter((row) => row.state === 'bound' || row.state === 'stranded')
+  expect(
+    objects
+      .map(({ metadata, spec }) => [metadata.name, metadata.uid, spec?.macAddress, spec?.podName])
+      .sort(),
+    'rows and IP objects are one to one',
+  ).toEqual(promised.map((row) => [row.nic, row.uid, row.mac, row.podName]).sort())
+  for (const { metadata } of objects) {
+    expect(metadata.finalizers).toEqual([FINALIZER])
+    expect(metadata.labels?.[LABEL_RESERVED]).toBe('true')
+  }
+
+  const fresh = new Space({ sql, clock: world.clock, random: world.random, settings: world.settings })
+  if (!fresh.subnet) return
+  expect(fresh.counts, 'counts equal a recount').toEqual(recount(rows, fresh.excludes()))
+  const view = await world.ledger(subnet).view()
+  const capacity = fresh.allocator.capacity()
+  expect(capacity.v4?.free, 'bitmap equals rows').toBe(view?.v4?.free)
+  expect(capacity.v6?.free, 'bitmap equals rows').toBe(view?.v6?.free)
+  expect(fresh.allocator.usingRanges(4)).toBe(rangesOf(v4 as number[]))
+}
+
+/** IP objects of Berth's in a Subnet. */
+export function ipObjects(world: World, subnet = 'ovn-default'): KubeObject<IpSpec>[] {
+  const list = world.store.list('IP', {})
+  if (!list.ok) throw new Error(list.error.message)
+  return (list.value.items as KubeObject<IpSpec>[]).filter(
+    ({ metadata, spec }) => spec?.subnet === subnet && metadata.annotations?.[ANNOTATION_OP] !== undefined,
+  )
+}
+
+function rangesOf(addresses: number[]): string {
+  const text = (value: number) => [24, 16, 8, 0].map((shift) => (value >>> shift) & 255).join('.')
+  const sorted = [...addresses].sort((a, b) => a - b)
+  const ranges: [number, number][] = []
+  for (const address of sorted) {
+    const last = ranges.at(-1)
+    if (last && last[1] === address - 1) last[1] = address
+    else ranges.push([address, address])
+  }
+  return ranges.map(([from, to]) => (from === to ? text(from) : `${text(from)}-${text(to)}`)).join(',')
+}
