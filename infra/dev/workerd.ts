@@ -88,7 +88,7 @@ export async function startWorkerd(options: WorkerdOptions): Promise<RunningWork
 }
 
 /** The workerd that the pinned wrangler brings, not the older one of the test runner. */
-function workerdBinary(): string {
+export function workerdBinary(): string {
   const wrangler = createRequire(import.meta.url).resolve('wrangler/package.json')
   const workerd: { default: string } = createRequire(wrangler)('workerd')
   return workerd.default
