@@ -29,6 +29,7 @@ describe('the checker', () => {
     ['ipam knows the ledger', 'shared/ipam/bitmap.ts', "import type { Row } from '../ledger/schema.ts'"],
     ['ipam knows a package', 'shared/ipam/mac.ts', "import { z } from 'zod'"],
     ['ledger knows the cluster', 'shared/ledger/store.ts', "import type { K } from '../cluster/port.ts'"],
+    ['names know more than the port', 'shared/kube-ovn/a.ts', "import { k } from '../cluster/watch.ts'"],
     ['a leaf knows a part', 'shared/clock.ts', "import { x } from './ipam/types.ts'"],
     [
       'over several lines',
@@ -79,6 +80,7 @@ describe('the checker', () => {
     ['shared/command/a.ts', "import { l } from '../ledger/store.ts'\nimport { ok } from '../result.ts'"],
     ['shared/ledger/a.ts', "import { b } from '../ipam/bitmap.ts'"],
     ['shared/ipam/a.ts', "import ip from 'ipaddr.js'\nimport { b } from './b.ts'"],
+    ['shared/kube-ovn/a.ts', "import type { KubeObject } from '../cluster/port.ts'"],
     ['shared/clock.ts', 'export const now = () => Date.now()'],
     ['shared/cluster/kubernetes/http.ts', 'const r = await fetch(request)'],
     ['shared/command/a.ts', '// Date.now() is not used: see clock\nconst text = "fetch(x)"'],

@@ -39,14 +39,17 @@ const ADAPTERS = [
 
 const MIDDLE: readonly Part[] = ['ledger', 'cluster', 'ovn', 'kube-ovn']
 
-/** Which parts each part may import, besides itself and the leaves. */
+/**
+ * Which parts each part may import, besides itself and the leaves. Between the four in the middle there are two
+ * arrows only: the ledger knows Kube-OVN's names, and what Kube-OVN writes has the form of the cluster's objects.
+ */
 const ARROWS: Readonly<Record<Part, readonly Part[]>> = {
   functions: ['command', ...MIDDLE, 'ipam'],
   command: [...MIDDLE, 'ipam'],
   ledger: ['ipam', 'kube-ovn'],
-  cluster: ['ipam', 'kube-ovn'],
-  ovn: ['ipam', 'kube-ovn'],
-  'kube-ovn': ['ipam', 'cluster'],
+  cluster: ['ipam'],
+  ovn: ['ipam'],
+  'kube-ovn': ['ipam'],
   ipam: [],
   leaf: [],
   adapter: [...MIDDLE, 'ipam'],
@@ -106,6 +109,7 @@ function arrowFaults(source: Source): string[] {
       return fault('adapters are imported by functions/env.ts, functions/objects/ and tests only')
     }
     if (to === 'leaf' || to === from || (to === 'adapter' && from !== 'leaf')) return []
+    if (from === 'kube-ovn' && target === 'shared/cluster/port.ts') return []
     return ARROWS[from].includes(to) ? [] : fault(`no arrow from ${from} to ${to}`)
   })
 }
