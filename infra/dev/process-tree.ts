@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 
 interface ProcessRow {
   readonly pid: number
@@ -6,8 +7,28 @@ interface ProcessRow {
   readonly command: string
 }
 
-/** Every process of the machine; empty where there is no `ps`. */
+/** Every process of the machine; empty where neither /proc nor `ps` tells. */
 function processTable(): ProcessRow[] {
+  return existsSync('/proc/self/stat') ? tableOfProc() : tableOfPs()
+}
+
+/** Linux, also in containers too small to have `ps`. */
+function tableOfProc(): ProcessRow[] {
+  return readdirSync('/proc').flatMap((name) => {
+    if (!/^\d+$/.test(name)) return []
+    try {
+      // proc(5): pid (comm) state ppid …; comm may hold anything, closing brackets too.
+      const stat = readFileSync(`/proc/${name}/stat`, 'latin1')
+      const parent = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1])
+      const command = readFileSync(`/proc/${name}/cmdline`, 'latin1').replaceAll('\0', ' ')
+      return [{ pid: Number(name), parent, command }]
+    } catch {
+      return [] // It ended in the meantime.
+    }
+  })
+}
+
+function tableOfPs(): ProcessRow[] {
   let table: string
   try {
     table = execFileSync('ps', ['-A', '-o', 'pid=,ppid=,args='], { encoding: 'utf8', maxBuffer: 16 << 20 })
