@@ -1,0 +1,187 @@
+import {
+  Composer,
+  type Document,
+  isAlias,
+  isMap,
+  isNode,
+  isScalar,
+  isSeq,
+  Lexer,
+  type ParsedNode,
+  Parser,
+  type Scalar,
+} from 'yaml'
+import type { Problem } from '../../shared/problem.ts'
+import { err, ok, type Result } from '../../shared/result.ts'
+import { DEPTH_LIMIT, exactNumber, type ReadOptions, refuseProto, Unreadable } from './json.ts'
+import { quote, spellPath } from './path.ts'
+import { positionOf } from './position.ts'
+
+/** Documents in one stream; as many as a group may have items, and one more so that the excess can be told. */
+const DOCUMENT_LIMIT = 1001
+const ALIAS_LIMIT = 100
+/** Nodes reached through aliases, so that a few of them cannot grow into millions. */
+const ALIASED_NODE_LIMIT = 10_000
+
+/**
+ * A YAML 1.2 stream with the core schema: `no` and `1:30` are strings. Refused with line and column: duplicate names
+ * (compared here, the library compares each with each), merge keys, tags of one's own, names that are not strings,
+ * other versions by `%YAML`, depth over 64, aliases beyond 100 uses, numbers that would lose digits. Empty documents
+ * are skipped, as kubectl does.
+ * @returns one value a document
+ */
+export function parseYaml(text: string, options: ReadOptions = {}): Result<unknown[], Problem> {
+  try {
+    const values: unknown[] = []
+    let index = 0
+    for (const document of documents(text)) {
+      if (index > DOCUMENT_LIMIT) refuse(text, 0, `more than ${DOCUMENT_LIMIT - 1} documents`)
+      const reader = new YamlReader(text, document, options)
+      const value = reader.value()
+      if (value !== null) values.push(value)
+      index++
+    }
+    return ok(values)
+  } catch (error) {
+    if (error instanceof Unreadable) return err(error.problem)
+    throw error
+  }
+}
+
+function refuse(text: string, offset: number, what: string, path: readonly (string | number)[] = []): never {
+  const field = path.length === 0 ? 'body' : spellPath(path)
+  throw new Unreadable('malformed', `not acceptable YAML at ${positionOf(text, offset)}: ${what}`, field)
+}
+
+/** Drives lexer, parser and composer by hand: the parser's stack shows the depth before anything recurses over it. */
+function* documents(text: string): Generator<Document.Parsed> {
+  const lexer = new Lexer()
+  const parser = new Parser()
+  const composer = new Composer({
+    version: '1.2',
+    schema: 'core',
+    merge: false,
+    intAsBigInt: true,
+    uniqueKeys: false,
+    prettyErrors: false,
+    logLevel: 'silent',
+    stringKeys: false,
+  })
+  for (const lexeme of lexer.lex(text)) {
+    if (parser.stack.length > DEPTH_LIMIT + 3) tooDeep(text, parser.offset)
+    for (const token of parser.next(lexeme)) yield* composer.next(token)
+  }
+  for (const token of parser.end()) yield* composer.next(token)
+  yield* composer.end(false, text.length)
+}
+
+function tooDeep(text: string, offset: number): never {
+  return refuse(text, offset, `more than ${DEPTH_LIMIT} levels of nesting`)
+}
+
+class YamlReader {
+  private readonly text: string
+  private readonly document: Document.Parsed
+  private readonly wide: boolean
+  private readonly anchors = new Map<string, ParsedNode>()
+  private readonly path: (string | number)[] = []
+  private aliases = 0
+  private aliasedNodes = 0
+  private insideAlias = 0
+
+  constructor(text: string, document: Document.Parsed, options: ReadOptions) {
+    this.text = text
+    this.document = document
+    this.wide = options.wideIntegers ?? false
+  }
+
+  value(): unknown {
+    const { errors, warnings, directives, contents } = this.document
+    const complaint = errors[0] ?? warnings[0]
+    if (complaint) refuse(this.text, complaint.pos[0], complaint.message)
+    if (directives.yaml.explicit && directives.yaml.version !== '1.2')
+      refuse(this.text, this.document.range[0], 'only YAML 1.2 is read')
+    return contents === null ? null : this.node(contents)
+  }
+
+  private refuse(node: ParsedNode, what: string): never {
+    return refuse(this.text, node.range[0], what, this.path)
+  }
+
+  private node(node: ParsedNode): unknown {
+    if (this.insideAlias > 0 && ++this.aliasedNodes > ALIASED_NODE_LIMIT)
+      this.refuse(node, 'aliases grow beyond reason')
+    if (isAlias(node)) return this.alias(node)
+    if (node.anchor) this.anchors.set(node.anchor, node)
+    if (isScalar(node)) return this.scalar(node as Scalar.Parsed)
+    if (this.path.length >= DEPTH_LIMIT) tooDeep(this.text, node.range[0])
+    if (isSeq(node)) {
+      return node.items.map((item, index) => this.inside(index, () => this.node(item as ParsedNode)))
+    }
+    if (!isMap(node)) return this.refuse(node as ParsedNode, 'not a value')
+    const object: Record<string, unknown> = {}
+    for (const pair of node.items) {
+      const key = pair.key as ParsedNode
+      const name = this.name(key)
+      this.inside(name, () => {
+        if (Object.hasOwn(object, name)) this.refuse(key, `the name ${quote(name)} appears twice`)
+        refuseProto(name, this.path)
+        object[name] = isNode(pair.value) ? this.node(pair.value) : null
+      })
+    }
+    return object
+  }
+
+  private inside<T>(step: string | number, read: () => T): T {
+    this.path.push(step)
+    const value = read()
+    this.path.pop()
+    return value
+  }
+
+  private name(key: ParsedNode | null): string {
+    if (key === null || !isScalar(key) || typeof key.value !== 'string')
+      return refuse(
+        this.text,
+        key?.range[0] ?? this.document.range[0],
+        'a name must be a string; quote it',
+        this.path,
+      )
+    if (key.anchor) this.anchors.set(key.anchor, key)
+    if (key.value === '<<' && key.type === 'PLAIN')
+      this.refuse(key, 'merge keys are not applied; write the fields out')
+    return this.string(key as Scalar.Parsed, key.value)
+  }
+
+  private alias(node: ParsedNode & { source: string }): unknown {
+    const target = this.anchors.get(node.source)
+    if (!target) return this.refuse(node, `no anchor ${quote(node.source)} before this alias`)
+    if (++this.aliases > ALIAS_LIMIT) this.refuse(node, `more than ${ALIAS_LIMIT} aliases`)
+    this.insideAlias++
+    const value = this.node(target)
+    this.insideAlias--
+    return value
+  }
+
+  private scalar(node: Scalar.Parsed): unknown {
+    const { value } = node
+    if (typeof value === 'string') return this.string(node, value)
+    if (typeof value === 'bigint' || typeof value === 'number') return this.number(node, value)
+    if (value === null || typeof value === 'boolean') return value
+    return this.refuse(node, 'not a value that JSON has')
+  }
+
+  private string(node: Scalar.Parsed, value: string): string {
+    if (!value.isWellFormed()) this.refuse(node, 'a lone surrogate')
+    if (value.includes('\0')) this.refuse(node, 'NUL in a string')
+    return value
+  }
+
+  private number(node: Scalar.Parsed, value: bigint | number): number | bigint {
+    const number =
+      typeof value === 'bigint'
+        ? exactNumber(String(value), true, this.wide)
+        : exactNumber(node.source, false, this.wide)
+    return number ?? this.refuse(node, `${quote(node.source)} cannot be held exactly; write it as a string`)
+  }
+}

@@ -1,0 +1,64 @@
+import { z } from '@hono/zod-openapi'
+import type { WriteContext } from '../../shared/command/types.ts'
+import { problem } from '../../shared/problem.ts'
+import type { DoorContext, DoorMiddleware } from '../door.ts'
+import { hex } from '../reply/hex.ts'
+import { refuse } from '../reply/problem.ts'
+import { readQuery } from '../schema/query.ts'
+
+/** Query of every write. */
+export const writeQuery = z.strictObject({
+  dryRun: z.enum(['All']).optional().openapi({ description: 'Check everything, change nothing.' }),
+})
+
+const KEY_HEADER = 'Idempotency-Key'
+
+/** Headers of every write, as documented. */
+export const writeHeaders = z.object({
+  [KEY_HEADER]: z.string().min(1).max(255).optional().openapi({
+    description: 'Visible ASCII. The answer is kept 24 h per caller and Subnet; the same key gives it again.',
+  }),
+  'X-Request-Id': z.string().min(1).max(128).optional(),
+})
+
+/**
+ * Checks what goes with every write, before its body is read: `dryRun` and Idempotency-Key (one header, 1 to 255
+ * visible ASCII characters; two headers arrive joined by `, ` and fail on the space).
+ *
+ * @example
+ * app.post('/v1/reserve', write(), handler)
+ */
+export function write(): DoorMiddleware {
+  return async function write(c, next) {
+    const query = readQuery(c, writeQuery)
+    if (!query.ok) return refuse(c, query.error)
+    const key = c.req.header(KEY_HEADER)
+    if (key !== undefined && !/^[\x21-\x7e]{1,255}$/.test(key))
+      return refuse(
+        c,
+        problem('invalid_field', `${KEY_HEADER} must be 1 to 255 visible ASCII characters`, {
+          field: KEY_HEADER,
+        }),
+      )
+    c.set('dryRun', query.value.dryRun === 'All')
+    c.set('idempotencyKey', key)
+    return next()
+  }
+}
+
+/** Who asks and how. `body` is the parsed command, whose field order is fixed: equal wishes have equal hashes. */
+export async function writeContext(c: DoorContext, body: unknown): Promise<WriteContext> {
+  const key = c.var.idempotencyKey
+  return {
+    tenant: c.var.tenant,
+    requestId: c.var.requestId,
+    dryRun: c.var.dryRun,
+    ...(key === undefined ? {} : { idempotencyKey: key }),
+    bodyHash: await sha256Hex(JSON.stringify([c.req.method, c.req.path, body])),
+  }
+}
+
+async function sha256Hex(text: string): Promise<string> {
+  const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text))
+  return hex(new Uint8Array(digest))
+}

@@ -1,0 +1,48 @@
+import type { Reservation, ReservationPage, WriteOutcome } from '../../shared/command/types.ts'
+import type { DoorContext } from '../door.ts'
+import { replyJson } from './json.ts'
+import { refuse, retryAfter } from './problem.ts'
+import { writeYaml, writeYamlList } from './yaml.ts'
+
+/**
+ * One reservation as itself, a list as `{items}`; as YAML the IP objects alone.
+ * @param list the caller wrote a list, so a list is the answer
+ */
+export function replyReservations(
+  c: DoorContext,
+  reservations: readonly Reservation[],
+  list: boolean,
+  status: 200 | 201 = 200,
+): Response {
+  const [first] = reservations
+  const single = !list && reservations.length === 1 ? first : undefined
+  if (c.var.representation === 'json') return replyJson(c, single ?? { items: reservations }, status)
+  const objects = reservations.map(({ object }) => object)
+  const yaml = single ? writeYaml(single.object) : writeYamlList(objects)
+  return c.body(yaml, status, { 'Content-Type': c.var.mediaType })
+}
+
+/** A page of a listing; as YAML its token stands where kubectl looks for it. */
+export function replyPage(c: DoorContext, page: ReservationPage): Response {
+  if (c.var.representation === 'json') return replyJson(c, page)
+  const yaml = writeYamlList(
+    page.items.map(({ object }) => object),
+    page.continue,
+  )
+  return c.body(yaml, 200, { 'Content-Type': c.var.mediaType })
+}
+
+/** 201 or 200 with what was written, 202 with the operation to follow, or the problem. */
+export function replyOutcome(c: DoorContext, outcome: WriteOutcome, list: boolean): Response {
+  switch (outcome.kind) {
+    case 'done':
+      return replyReservations(c, outcome.reservations, list, outcome.created ? 201 : 200)
+    case 'pending':
+      return replyJson(c, { operation: outcome.operation }, 202, {
+        Location: `/v1/operations/${encodeURIComponent(outcome.operation)}`,
+        'Retry-After': retryAfter(outcome.retryAfterMs),
+      })
+    case 'refused':
+      return refuse(c, outcome.problem)
+  }
+}

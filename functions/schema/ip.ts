@@ -1,0 +1,159 @@
+import { z } from '@hono/zod-openapi'
+import { ANNOTATION_EXPIRES, ANNOTATION_REASON, POD_TYPES } from '../../shared/kube-ovn/names.ts'
+import {
+  NAMESPACE,
+  OBJECT_NAME,
+  optionalName,
+  optionalText,
+  reason,
+  reasonComplaint,
+  requiredName,
+  SUBNET_NAME,
+} from './names.ts'
+
+/** Longest text an address may come as; the core judges what it says. */
+const ADDRESS_LIMIT = 64
+
+const podType = z
+  .enum(POD_TYPES)
+  .nullish()
+  .openapi({ description: 'Kind of the owner: a Pod (""), or one that outlives its Pods.' })
+const v4IpAddress = optionalText(ADDRESS_LIMIT, 'invalid_address').openapi({ example: '10.16.0.3' })
+const v6IpAddress = optionalText(ADDRESS_LIMIT, 'invalid_address').openapi({ example: 'fd00:10:17::3' })
+const macAddress = optionalText(ADDRESS_LIMIT, 'invalid_mac').openapi({ example: '00:00:00:4d:b4:36' })
+
+/** A wish in few words. Absent, null and "" are the same; an absent address is chosen by Berth. */
+export const plainWish = z
+  .strictObject({
+    subnet: requiredName(SUBNET_NAME).openapi({ example: 'ovn-default' }),
+    namespace: requiredName(NAMESPACE).openapi({ example: 'default' }),
+    podName: requiredName(OBJECT_NAME).openapi({ example: 'pod-static-01' }),
+    podType,
+    v4IpAddress,
+    v6IpAddress,
+    macAddress,
+    ipPool: optionalName(OBJECT_NAME),
+    reason,
+    ttlSeconds: z
+      .null({ error: 'is not available yet' })
+      .optional()
+      .openapi({ description: 'Not available yet.' }),
+  })
+  .openapi('Wish', {
+    example: {
+      subnet: 'ovn-default',
+      namespace: 'default',
+      podName: 'pod-static-01',
+      v4IpAddress: '10.16.0.3',
+    },
+  })
+
+const texts = z.record(z.string(), z.string().nullable())
+
+const annotations = texts
+  .superRefine((values, context) => {
+    const why = values[ANNOTATION_REASON]
+    const complaint = why ? reasonComplaint(why) : undefined
+    if (complaint) context.addIssue({ code: 'custom', path: [ANNOTATION_REASON], message: complaint })
+    if (values[ANNOTATION_EXPIRES])
+      context.addIssue({ code: 'custom', path: [ANNOTATION_EXPIRES], message: 'is not available yet' })
+  })
+  .nullish()
+
+/** `metadata` as far as Berth reads it; what the API server itself writes there is let pass. */
+export const objectMeta = z.object({
+  name: optionalName(OBJECT_NAME),
+  namespace: optionalText(253),
+  labels: texts.nullish(),
+  annotations,
+})
+
+/** Names of `metadata` that an object read from a cluster has; they are not worth a warning. */
+export const SERVER_META = [
+  'creationTimestamp',
+  'deletionGracePeriodSeconds',
+  'deletionTimestamp',
+  'finalizers',
+  'generation',
+  'managedFields',
+  'ownerReferences',
+  'resourceVersion',
+  'selfLink',
+  'uid',
+] as const
+
+const listed = z.array(z.string()).nullish()
+
+/** `spec` of kubeovn.io/v1 IP (semantics.md §2). The fields below `macAddress` are checked for type and not used. */
+const ipSpec = z.object({
+  subnet: requiredName(SUBNET_NAME).openapi({ example: 'ovn-default' }),
+  namespace: requiredName(NAMESPACE).openapi({ example: 'default' }),
+  podName: requiredName(OBJECT_NAME).openapi({ example: 'vm-dynamic-01' }),
+  podType,
+  v4IpAddress,
+  v6IpAddress,
+  macAddress,
+  ipAddress: optionalText(2 * ADDRESS_LIMIT + 1, 'invalid_address').openapi({
+    description: 'If given, the same addresses as v4IpAddress and v6IpAddress, joined by a comma.',
+  }),
+  nodeName: z.string().nullish(),
+  containerID: z.string().nullish(),
+  attachIps: listed,
+  attachMacs: listed,
+  attachSubnets: listed,
+})
+
+const ipType = { apiVersion: z.literal('kubeovn.io/v1'), kind: z.literal('IP') }
+
+/** The seed's own form. metadata.name may be left out: it follows from podName, namespace and the Subnet's provider. */
+export const ipManifest = z
+  .object({ ...ipType, metadata: objectMeta.nullish(), spec: ipSpec })
+  .openapi('IPManifest', {
+    example: {
+      apiVersion: 'kubeovn.io/v1',
+      kind: 'IP',
+      metadata: { name: 'vm-dynamic-01.default' },
+      spec: {
+        subnet: 'ovn-default',
+        podType: 'VirtualMachine',
+        namespace: 'default',
+        podName: 'vm-dynamic-01',
+      },
+    },
+  })
+
+/** For a release: the name alone is enough, or the owner. */
+export const ipReference = z.object({
+  ...ipType,
+  metadata: objectMeta.nullish(),
+  spec: z
+    .object({
+      subnet: optionalName(SUBNET_NAME),
+      namespace: optionalName(NAMESPACE),
+      podName: optionalName(OBJECT_NAME),
+    })
+    .nullish(),
+})
+
+/** A group in plain form. */
+export const wishGroup = z
+  .strictObject({
+    items: z
+      .array(z.union([plainWish, ipManifest]))
+      .min(1)
+      .max(1000),
+  })
+  .openapi('WishGroup')
+
+/** What kubectl prints for several objects. */
+export const ipList = z
+  .object({
+    apiVersion: z.enum(['v1', 'kubeovn.io/v1']),
+    kind: z.enum(['List', 'IPList']),
+    items: z.array(ipManifest).min(1).max(1000),
+  })
+  .openapi('IPList')
+
+export type PlainWish = z.output<typeof plainWish>
+export type IpManifest = z.output<typeof ipManifest>
+export type IpReference = z.output<typeof ipReference>

@@ -1,0 +1,133 @@
+import { createApp } from '../../functions/app.ts'
+import type { Berth, PartStatus } from '../../functions/berth.ts'
+import type { AccessMode } from '../../functions/middleware/access.ts'
+import type { Reservation, ReserveItem, SubnetView } from '../../shared/command/types.ts'
+import { ipObject } from '../../shared/kube-ovn/ip-object.ts'
+import { silentLog } from '../../shared/log.ts'
+import { ok } from '../../shared/result.ts'
+import { seededRandom } from './random.ts'
+
+/** One call that reached the core. */
+export interface Recorded {
+  readonly verb: keyof Berth
+  readonly with: readonly unknown[]
+}
+
+/** A Berth that notes every call and grants everything, unless a verb is replaced. */
+export class FakeBerth {
+  readonly calls: Recorded[] = []
+  readonly berth: Berth
+
+  constructor(replaced: Partial<Berth> = {}) {
+    const answers = { ...GRANTS, ...replaced }
+    const noting = <V extends keyof Berth>(verb: V): Berth[V] =>
+      ((...args: unknown[]) => {
+        this.calls.push({ verb, with: args })
+        return (answers[verb] as (...args: unknown[]) => unknown)(...args)
+      }) as Berth[V]
+    this.berth = Object.fromEntries(
+      (Object.keys(GRANTS) as (keyof Berth)[]).map((verb) => [verb, noting(verb)]),
+    ) as unknown as Berth
+  }
+}
+
+export interface FakeDoor {
+  readonly fake: FakeBerth
+  readonly app: { fetch(request: Request): Response | Promise<Response> }
+}
+
+/** The real door over a fake core. */
+export function fakeDoor(replaced: Partial<Berth> = {}, access: AccessMode = 'loopback-anonymous'): FakeDoor {
+  const fake = new FakeBerth(replaced)
+  const app = createApp<object>(() => fake.berth, {
+    log: silentLog,
+    random: seededRandom(1),
+    version: '0.0.0-test',
+    access: () => access,
+  })
+  return { fake, app: { fetch: (request) => app.fetch(request, {}) } }
+}
+
+/** A bound reservation of what was wished; automatic addresses count up from 10.16.0.10. */
+export function granted(item: ReserveItem, index = 0): Reservation {
+  const v4IpAddress = item.v4IpAddress ?? `10.16.0.${10 + index}`
+  const content = {
+    name: item.name ?? `${item.podName}.${item.namespace}`,
+    subnet: item.subnet,
+    namespace: item.namespace,
+    podName: item.podName,
+    podType: item.podType,
+    v4IpAddress,
+    v6IpAddress: item.v6IpAddress ?? '',
+    macAddress: item.macAddress ?? '00:00:00:4d:b4:36',
+    operation: 'op_1_default~ovn-default',
+    epoch: 1,
+  }
+  return {
+    id: `res_${index}`,
+    state: 'bound',
+    name: content.name,
+    subnet: item.subnet,
+    cluster: 'default',
+    owner: { namespace: item.namespace, name: item.podName, kind: item.podType, provider: 'ovn' },
+    v4IpAddress,
+    v6IpAddress: content.v6IpAddress,
+    macAddress: content.macAddress,
+    createdAt: '2026-10-01T12:00:00.000Z',
+    ...(item.reason === undefined ? {} : { reason: item.reason }),
+    operation: content.operation,
+    warnings: [],
+    object: ipObject(content, { finalizer: true }),
+  }
+}
+
+const ITEM: ReserveItem = { subnet: 'ovn-default', namespace: 'default', podName: 'a', podType: '' }
+
+export const SUBNET: SubnetView = {
+  name: 'ovn-default',
+  cidrBlock: '10.16.0.0/16',
+  gateway: '10.16.0.1',
+  excludeIps: ['10.16.0.1'],
+  protocol: 'IPv4',
+  provider: 'ovn',
+  vpc: 'ovn-cluster',
+  default: true,
+  v4usingIPs: 7n,
+  v4availableIPs: 65526n,
+  v6usingIPs: 0n,
+  v6availableIPs: 2n ** 64n,
+  ledger: {},
+}
+
+const PARTS: readonly PartStatus[] = [{ part: 'ledger', ready: true, detail: 'open' }]
+
+const GRANTS: Berth = {
+  reserve: async ({ items }) => ({ kind: 'done', created: true, reservations: items.map(granted) }),
+  validate: async ({ items }) => ({ allowed: true, findings: [], preview: items.map(granted) }),
+  release: async ({ targets }) => ({
+    kind: 'done',
+    created: false,
+    reservations: targets.map((_target, index) => ({ ...granted(ITEM, index), state: 'free' })),
+  }),
+  reservation: async () => ok(granted(ITEM)),
+  reservations: async () => ok({ items: [granted(ITEM)], continue: 'next' }),
+  operation: async (id) =>
+    ok({
+      id,
+      kind: 'reserve',
+      state: 'done',
+      phase: 'bound',
+      reservations: [granted(ITEM)],
+      createdAt: '2026-10-01T12:00:00.000Z',
+      updatedAt: '2026-10-01T12:00:00.000Z',
+    }),
+  subnets: async () => ok([SUBNET]),
+  subnet: async () => ok(SUBNET),
+  putSubnet: async () => ok({ created: true, subnet: SUBNET }),
+  deleteSubnet: async () => ok(SUBNET),
+  suggest: async () => ok(['10.16.0.2']),
+  putOwner: async (object) => ok({ created: true, object }),
+  deleteOwner: async ({ kind, namespace, name }) =>
+    ok({ apiVersion: 'v1', kind, metadata: { namespace, name } }),
+  ready: async () => PARTS,
+}
