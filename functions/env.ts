@@ -19,17 +19,20 @@ import { clusterClient } from './objects/cluster-client.ts'
 import type { Subnet } from './objects/subnet.ts'
 import { subnetClient } from './objects/subnet-client.ts'
 
-/** Variables (contract.md "Variables"); all are text. */
+/** A variable: text, or null where a self-hosted runtime passes on one that is not set. */
+type Variable = string | null | undefined
+
+/** Variables (contract.md "Variables"). */
 export interface Env {
   readonly ASSETS?: Fetcher
-  readonly CLUSTER?: string
-  readonly AUTHORITY?: string
-  readonly OVN_NB?: string
-  readonly WAIT_MS?: string
-  readonly ACK_MS?: string
-  readonly STRAGGLER_MS?: string
-  readonly QUARANTINE_MS?: string
-  readonly ACCESS?: string
+  readonly CLUSTER?: Variable
+  readonly AUTHORITY?: Variable
+  readonly OVN_NB?: Variable
+  readonly WAIT_MS?: Variable
+  readonly ACK_MS?: Variable
+  readonly STRAGGLER_MS?: Variable
+  readonly QUARANTINE_MS?: Variable
+  readonly ACCESS?: Variable
 }
 
 /** The one cluster there is so far. */
@@ -51,13 +54,13 @@ interface Settings {
 
 /** Reads the variables. A value that makes no sense is an error, never a silent default. */
 export function settingsOf(env: Env): Settings {
-  const cluster = env.CLUSTER ?? 'embedded'
+  const cluster = env.CLUSTER || 'embedded'
   if (cluster !== 'embedded') throw new Error(`CLUSTER=${cluster} is not available in this version`)
-  const authority = env.AUTHORITY ?? 'auto'
+  const authority = env.AUTHORITY || 'auto'
   if (authority !== 'auto' && authority !== 'alone') {
     throw new Error(`AUTHORITY=${authority} is not available on the embedded cluster`)
   }
-  if ((env.OVN_NB ?? 'none') !== 'none') throw new Error('OVN_NB is not available in this version')
+  if ((env.OVN_NB || 'none') !== 'none') throw new Error('OVN_NB is not available in this version')
   return {
     ledger: {
       ...DEFAULT_SETTINGS,
@@ -76,7 +79,7 @@ function milliseconds(
   otherwise: number,
 ): number {
   const text = env[name]
-  if (text === undefined || text === '') return otherwise
+  if (text === undefined || text === null || text === '') return otherwise
   if (!/^\d{1,12}$/.test(text)) throw new Error(`${name} must be a whole number of ms`)
   return Number(text)
 }

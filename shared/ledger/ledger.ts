@@ -132,8 +132,12 @@ export class Ledger implements LedgerPort {
 
   async suggest(count: number, contiguous: boolean): Promise<Result<readonly string[], Problem> | undefined> {
     if (!this.space?.subnet) return undefined
-    const family = this.space.config.v4 ? 4 : 6
-    const addresses = this.space.allocator.suggest(count, { family, contiguous })
+    const { space } = this
+    const family = space.config.v4 ? 4 : 6
+    const addresses = space.transaction(() => ({
+      commit: false,
+      value: space.allocator.suggest(count, { family, contiguous }),
+    }))
     if (!addresses.ok) return err(problemOf([findingOf(addresses.error)]))
     return addresses.value.length > 0
       ? ok(addresses.value)

@@ -33,6 +33,10 @@ export class SqlPageStore implements PageStore {
     }
   }
 
+  any(): boolean {
+    return this.sql.first(`SELECT 1 AS one FROM page LIMIT 1`) !== undefined
+  }
+
   clear(): void {
     this.sql.run(`DELETE FROM page`)
   }

@@ -112,6 +112,17 @@ export class Space {
 
   /** One state change: rows, pages, counts and clock commit together or not at all. */
   transaction<T>(work: () => Verdict<T>): T {
+    try {
+      return this.tried(work)
+    } catch (error) {
+      if (!(error instanceof PageError) || !this.record) throw error
+      // A page read for the first time turned out damaged; nothing was written yet.
+      this.rebuildPages(this.record, this.config)
+      return this.tried(work)
+    }
+  }
+
+  private tried<T>(work: () => Verdict<T>): T {
     const before = {
       record: this.record,
       allocator: this.allocating,
@@ -240,11 +251,14 @@ export class Space {
     if (!config.ok) throw new Error(`the stored Subnet cannot be read: ${config.error.detail}`)
     this.record = record
     try {
-      this.allocating = this.allocatorFor(record, config.value)
+      if (this.pages.any() || !this.leases.any()) {
+        this.allocating = this.allocatorFor(record, config.value)
+        return
+      }
     } catch (error) {
       if (!(error instanceof PageError)) throw error
-      this.rebuildPages(record, config.value)
     }
+    this.rebuildPages(record, config.value)
   }
 
   /** Pages that do not fit the rows are made anew from them: rows are the truth. */

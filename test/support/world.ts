@@ -73,6 +73,13 @@ export class World {
     return this.entry(subnet).storage.sql
   }
 
+  /** Changes the storage under the live incarnation, durably. */
+  damage(statement: string, subnet = 'ovn-default'): void {
+    const { storage } = this.entry(subnet)
+    if (storage.sql.run(statement) === 0) throw new Error(`nothing damaged by ${statement}`)
+    storage.flush()
+  }
+
   /** Throws the incarnation away, as an eviction or a kill does: what is not in storage is gone. */
   restart(subnet = 'ovn-default'): Ledger {
     const entry = this.entry(subnet)
