@@ -14,6 +14,7 @@ import { problem } from '../shared/problem.ts'
 import { systemRandom } from '../shared/random.ts'
 import { err } from '../shared/result.ts'
 import type { Berth, PartStatus } from './berth.ts'
+import type { AccessMode } from './middleware/access.ts'
 import type { Cluster } from './objects/cluster.ts'
 import { clusterClient } from './objects/cluster-client.ts'
 import type { Subnet } from './objects/subnet.ts'
@@ -71,6 +72,11 @@ export function settingsOf(env: Env): Settings {
     waitMs: milliseconds(env, 'WAIT_MS', 5_000),
     authority: 'alone',
   }
+}
+
+/** Who may call without saying who they are; anything that is not understood closes the door. */
+export function accessOf(env: Env): AccessMode {
+  return (env.ACCESS || 'loopback-anonymous') === 'loopback-anonymous' ? 'loopback-anonymous' : 'required'
 }
 
 function milliseconds(

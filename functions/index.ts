@@ -1,9 +1,16 @@
-import { DurableObject } from 'cloudflare:workers'
-export class Subnet extends DurableObject {
-  n() {
-    this.ctx.storage.sql.exec('create table if not exists a(b)')
-    return 1
-  }
-}
+import { consoleLog } from '../shared/log.ts'
+import { systemRandom } from '../shared/random.ts'
+import { createApp } from './app.ts'
+import { accessOf, berthOf, type Env } from './env.ts'
+import { VERSION } from './version.ts'
+
 export { Cluster } from './objects/cluster.ts'
-export default { fetch: () => new Response('ok') }
+export { Subnet } from './objects/subnet.ts'
+
+export default createApp<Env>((c) => berthOf(c.env), {
+  log: consoleLog,
+  random: systemRandom,
+  version: VERSION,
+  access: (c) => accessOf(c.env),
+  assets: (c) => c.env.ASSETS,
+})
