@@ -567,10 +567,11 @@ export class SubnetAllocator<Tag = unknown> {
         restorePages.push(() => plane.restoreDirty(dirty))
       }
     }
-    const { layoutChanged, gonePages } = this
+    const { layoutChanged } = this
+    const gonePages = [...this.gonePages]
     restorePages.push(() => {
       this.layoutChanged = layoutChanged
-      this.gonePages = [...gonePages]
+      this.gonePages = gonePages
     })
     return { journal: this.journal.mark(), index: this.leases.mark?.(), restorePages }
   }
