@@ -4,7 +4,8 @@
  */
 interface Env {
   readonly FILES: { fetch(input: string, init?: { method: string }): Promise<Response> }
-  readonly BERTH: { fetch(input: Request): Promise<Response> }
+  /** Who answers where there is no file. */
+  readonly BERTH?: { fetch(input: Request): Promise<Response> }
 }
 
 const CONTENT_TYPES: Readonly<Record<string, string>> = {
@@ -45,6 +46,6 @@ export default {
         return new Response(file.body, { status: 200, headers })
       }
     }
-    return env.BERTH.fetch(request)
+    return env.BERTH ? env.BERTH.fetch(request) : new Response('Not found\n', { status: 404 })
   },
 }

@@ -47,7 +47,7 @@ export function workerdConfig(options: ConfigOptions): string {
     (name) =>
       `(className = ${text(name)}, uniqueKey = ${text(`${OBJECT_KEY_PREFIX}-${name}`)}, enableSql = true)`,
   )
-  const entry = settings.assets && !settings.assets.workerFirst ? 'assets' : 'berth'
+  const filesFirst = settings.assets !== undefined && !settings.assets.workerFirst
   const services = [
     '(name = "berth", worker = .berth)',
     `(name = "store", disk = (path = ${text(options.dataFolder)}, writable = true))`,
@@ -56,6 +56,7 @@ export function workerdConfig(options: ConfigOptions): string {
     ...(settings.assets
       ? [
           '(name = "assets", worker = .assets)',
+          ...(filesFirst ? ['(name = "files-first", worker = .filesFirst)'] : []),
           `(name = "asset-files", disk = (path = ${text(options.assetsFolder)}))`,
         ]
       : []),
@@ -65,7 +66,7 @@ using Workerd = import "/workerd/workerd.capnp";
 
 const config :Workerd.Config = (
   services = [${list(services)}],
-  sockets = [(name = "http", address = ${text(options.listen)}, http = (), service = ${text(entry)})],
+  sockets = [(name = "http", address = ${text(options.listen)}, http = (), service = ${text(filesFirst ? 'files-first' : 'berth')})],
 );
 
 const berth :Workerd.Worker = (
@@ -76,16 +77,20 @@ const berth :Workerd.Worker = (
   durableObjectNamespaces = [${list(objects)}],
   durableObjectStorage = (localDisk = "store"),
 );
-${settings.assets ? assetsWorker(options) : ''}`
+${settings.assets ? assetsWorker('assets', settings.compatibilityDate, []) : ''}${
+  filesFirst
+    ? assetsWorker('filesFirst', settings.compatibilityDate, ['(name = "BERTH", service = "berth")'])
+    : ''
+}`
 }
 
-/** The Worker that gives files their content type and hands everything else to Berth: assets-worker.ts. */
-function assetsWorker(options: ConfigOptions): string {
+/** assets-worker.ts: gives files their content type; with a BERTH it hands everything else on, without one it says 404. */
+function assetsWorker(name: string, compatibilityDate: string, further: readonly string[]): string {
   return `
-const assets :Workerd.Worker = (
-  compatibilityDate = ${text(options.bundle.settings.compatibilityDate)},
+const ${name} :Workerd.Worker = (
+  compatibilityDate = ${text(compatibilityDate)},
   modules = [(name = "assets-worker.js", esModule = embed "assets-worker.js")],
-  bindings = [(name = "FILES", service = "asset-files"), (name = "BERTH", service = "berth")],
+  bindings = [${list(['(name = "FILES", service = "asset-files")', ...further])}],
 );
 `
 }

@@ -218,14 +218,15 @@ function repeatKept(recorder: Recorder, random: Prng): Wish[] {
   return [{ kind, method, path, names, ...(body && contentType && key ? { body, contentType, key } : {}) }]
 }
 
-/** A used key with another body: 422, whatever the body says. */
+/** A used key with another body for the same Subnet: 422, whatever the body says. */
 function mismatched(recorder: Recorder, random: Prng): Wish[] {
   const kept = recorder.intents
     .slice(-200)
     .filter((i) => i.kind === 'reserve' && isKept(i) && isSuccess(i.final))
   if (kept.length === 0) return []
   const used = random.pick(kept)
-  const other = reserve([pickOwner(random)], random)
+  const space = SUBNETS.find((each) => used.body?.includes(`"subnet":"${each.name}"`))
+  const other = reserve([pickOwner(random, space)], random)
   return used.key && used.body !== other.body ? [{ ...other, key: used.key }] : []
 }
 
