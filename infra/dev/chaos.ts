@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { type Violation, violations } from './chaos/check.ts'
-import { isKept, Recorder } from './chaos/client.ts'
+import { isRepeatable, Recorder } from './chaos/client.ts'
 import { historyOf, isObject, promisedIn } from './chaos/history.ts'
 import { runClient, SUBNETS, subnetManifest } from './chaos/load.ts'
 import { Prng } from './chaos/prng.ts'
@@ -117,7 +117,7 @@ async function settle(round: { readonly from: number }): Promise<Violation[]> {
 
 /** The list, the single read and the kept answers must tell the same. */
 async function crossRead(random: Prng): Promise<Violation[]> {
-  const kept = recorder.intents.filter((intent) => intent.kind !== 'dry-run' && isKept(intent))
+  const kept = recorder.intents.filter(isRepeatable)
   for (let i = 0; i < REPEATS_PER_ROUND && kept.length > 0; i++) await recorder.repeat(random.pick(kept))
   const found: Violation[] = []
   for (const row of await readReservations(recorder, '')) {

@@ -16,6 +16,8 @@ const row = (name: string, change: Partial<Promised> = {}): Promised => ({
   ...change,
 })
 
+const released = (of: Promised): Promised => ({ ...of, state: 'quarantined', operation: 'op_2' })
+
 const answer = (status: number, body: unknown, returnedMs: number): Answer => ({
   status,
   text: JSON.stringify(body),
@@ -125,14 +127,14 @@ describe('chaos sees what is wrong', () => {
       [
         reserved(),
         intent('reserve', ['b'], 20, answer(201, row('b', { v4IpAddress: '10.0.0.3' }), 30)),
-        intent('release', ['a'], 40, answer(200, { ...a, state: 'quarantined' }, 50)),
+        intent('release', ['a'], 40, answer(200, released(a), 50)),
       ],
       snapshot([row('b', { v4IpAddress: '10.0.0.3' })]),
       'never two promises at a time',
     ],
     [
       'a released row that is back',
-      [reserved(), intent('release', ['a'], 40, answer(200, { ...a, state: 'quarantined' }, 50))],
+      [reserved(), intent('release', ['a'], 40, answer(200, released(a), 50))],
       snapshot([a]),
       'released stays released',
     ],
@@ -159,18 +161,29 @@ describe('chaos sees what is wrong', () => {
       [
         reserved(),
         intent('put-pod', ['a'], 20, answer(201, {}, 25)),
-        intent('release', ['a'], 40, answer(200, { ...a, state: 'quarantined' }, 50)),
+        intent('release', ['a'], 40, answer(200, released(a), 50)),
       ],
       snapshot([]),
       'no release under a living Pod',
     ],
   ])('%s', (_, intents, state, rule) => expect(rules(intents, state)).toContain(rule))
 
+  it('allows an owner to come back to its old reservation', () => {
+    const again = row('a', { operation: 'op_3' })
+    const intents = [
+      reserved(),
+      intent('release', ['a'], 40, answer(200, released(a), 50)),
+      intent('reserve', ['a'], 60, answer(201, again, 70)),
+    ]
+    expect(rules(intents, snapshot([again]))).toEqual([])
+    expect(rules(intents, snapshot([]))).toEqual(['a promise is kept'])
+  })
+
   it('allows an address to be promised again after its release', () => {
     const b = row('b', { macAddress: '02:00:00:00:00:02' })
     const intents = [
       reserved(),
-      intent('release', ['a'], 40, answer(200, { ...a, state: 'quarantined' }, 50)),
+      intent('release', ['a'], 40, answer(200, released(a), 50)),
       intent('reserve', ['b'], 45, answer(201, b, 60)),
     ]
     expect(rules(intents, snapshot([b]))).toEqual([])

@@ -1,4 +1,4 @@
-import { type Answer, type Intent, isRetryable, isSuccess, type Promised, promisedIn } from './history.ts'
+import { type Answer, type Intent, isKept, isSuccess, type Promised, promisedIn } from './history.ts'
 import type { Snapshot, SubnetCount } from './snapshot.ts'
 
 export interface Violation {
@@ -24,37 +24,59 @@ export function violations(intents: readonly Intent[], snapshot: Snapshot): Viol
   ]
 }
 
-/** A reservation as the world was told of it. */
+/** A reservation as the world was told of it. A returning owner gets its old id back, so the operation is part of it. */
 interface Promise2xx {
   readonly reservation: Promised
   /** When the first reply that named it came back. */
-  readonly sinceMs: number
-  /** When the first release that succeeded on it was sent; infinite while it stands. */
+  sinceMs: number
+  /** When the first request of the release that ended it was sent; infinite while it stands. */
   untilMs: number
 }
 
-/** By reservation id. */
+/** By name and reserve operation. */
 type Promises = ReadonlyMap<string, Promise2xx>
 
+const promiseKey = (reservation: Promised) => `${reservation.name} ${reservation.operation}`
+
+/** A release ends the promise before it: operation ids sort by time, so each name's story is their order. */
 function collectPromises(intents: readonly Intent[]): Promises {
   const promises = new Map<string, Promise2xx>()
+  const releases = new Map<string, { readonly operation: string; invokedMs: number }[]>()
   for (const intent of intents) {
-    if (intent.kind !== 'reserve' || !isSuccess(intent.final)) continue
+    if (!isSuccess(intent.final)) continue
     for (const reservation of promisedIn(intent.final)) {
-      const known = promises.get(reservation.id)
-      const sinceMs = Math.min(known?.sinceMs ?? Number.POSITIVE_INFINITY, intent.final.returnedMs)
-      promises.set(reservation.id, { reservation, sinceMs, untilMs: Number.POSITIVE_INFINITY })
+      if (intent.kind === 'reserve') {
+        const key = promiseKey(reservation)
+        const known = promises.get(key)
+        if (known) known.sinceMs = Math.min(known.sinceMs, intent.final.returnedMs)
+        else
+          promises.set(key, {
+            reservation,
+            sinceMs: intent.final.returnedMs,
+            untilMs: Number.POSITIVE_INFINITY,
+          })
+      }
+      if (intent.kind === 'release') {
+        const ofName = releases.get(reservation.name) ?? []
+        const known = ofName.find((release) => release.operation === reservation.operation)
+        if (known) known.invokedMs = Math.min(known.invokedMs, intent.invokedMs)
+        else ofName.push({ operation: reservation.operation, invokedMs: intent.invokedMs })
+        releases.set(reservation.name, ofName)
+      }
     }
   }
-  for (const intent of intents) {
-    if (intent.kind !== 'release' || !isSuccess(intent.final)) continue
-    for (const { id } of promisedIn(intent.final)) {
-      const promise = promises.get(id)
-      if (promise) promise.untilMs = Math.min(promise.untilMs, intent.invokedMs)
-    }
+  for (const ofName of releases.values()) ofName.sort((a, b) => compare(a.operation, b.operation))
+  for (const { reservation } of promises.values()) {
+    const promise = promises.get(promiseKey(reservation)) as Promise2xx
+    const ending = releases
+      .get(reservation.name)
+      ?.find((r) => compare(r.operation, reservation.operation) > 0)
+    if (ending) promise.untilMs = ending.invokedMs
   }
   return promises
 }
+
+const compare = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0)
 
 function answersAreSound(intents: readonly Intent[]): Violation[] {
   return intents.flatMap((intent) => {
@@ -85,7 +107,7 @@ function sameKeySameAnswer(intents: readonly Intent[]): Violation[] {
     const first = users[0] as Intent
     const kept: Answer[] = []
     for (const user of users) {
-      const answers = user.answers.filter((answer) => answer.status !== 202 && !isRetryable(answer))
+      const answers = user.answers.filter(isKept)
       if (user.body === first.body && user.path === first.path) {
         kept.push(...answers)
       } else if (answers.some((answer) => answer.status !== 422)) {
@@ -160,18 +182,18 @@ function nothingWasPromisedTwice(promises: Promises): Violation[] {
 }
 
 function promisesAreKept(promises: Promises, snapshot: Snapshot): Violation[] {
-  const rows = new Map(snapshot.reservations.map((row) => [row.id, row]))
+  const rows = new Map(snapshot.reservations.map((row) => [row.name, row]))
   return [...promises.values()].flatMap(({ reservation, untilMs }) => {
-    const row = rows.get(reservation.id)
+    const row = rows.get(reservation.name)
     const names = [reservation.name]
     const told = `${reservation.name} ${thingsOf(reservation).join(', ')}`
     if (untilMs !== Number.POSITIVE_INFINITY) {
-      const stands = row && row.state !== 'quarantined' && row.state !== 'free'
+      const stands = row?.state === 'bound' && promiseKey(row) === promiseKey(reservation)
       return stands ? [violation('released stays released', `${told}, now ${row.state}`, names)] : []
     }
     if (!row) return [violation('a promise is kept', `${told} is gone`, names)]
     if (row.state !== 'bound') return [violation('a promise is kept', `${told} is ${row.state}`, names)]
-    const changed = thingsOf(row).join() !== thingsOf(reservation).join() || row.name !== reservation.name
+    const changed = thingsOf(row).join() !== thingsOf(reservation).join() || row.id !== reservation.id
     return changed
       ? [violation('a promise is kept', `${told} became ${thingsOf(row).join(', ')}`, names)]
       : []
@@ -181,7 +203,7 @@ function promisesAreKept(promises: Promises, snapshot: Snapshot): Violation[] {
 /** Refused, dry and validating requests leave nothing: every row was promised to somebody. */
 function nothingCameFromNowhere(promises: Promises, snapshot: Snapshot): Violation[] {
   return snapshot.reservations
-    .filter((row) => row.state === 'bound' && !promises.has(row.id))
+    .filter((row) => row.state === 'bound' && !promises.has(promiseKey(row)))
     .map((row) =>
       violation('a refused request changes nothing', `${row.name} was promised to nobody`, [row.name]),
     )

@@ -1,5 +1,5 @@
 import type { Answer, Intent } from './history.ts'
-import { isObject, isRetryable, parse } from './history.ts'
+import { isKept, isObject, parse } from './history.ts'
 
 const REQUEST_LIMIT_MS = 20_000
 const RETRY_PAUSE_MS = 40
@@ -129,8 +129,8 @@ export class Recorder {
   }
 }
 
-/** Answered, kept by the server, and so the same for ever under its key. */
-export const isKept = (intent: Intent) =>
-  intent.key !== undefined && intent.final !== undefined && !isRetryable(intent.final)
+/** It may be sent again at any time, and must be answered as before. */
+export const isRepeatable = (intent: Intent) =>
+  intent.kind !== 'dry-run' && intent.key !== undefined && intent.final !== undefined && isKept(intent.final)
 
 const pause = () => new Promise((resolve) => setTimeout(resolve, RETRY_PAUSE_MS))

@@ -57,6 +57,14 @@ export function isRetryable(answer: Answer): boolean {
   return answer.status === 409 && problemCode(answer) === 'releasing'
 }
 
+/**
+ * Kept by the server, and so the same for ever under its key. A key belongs to a Subnet, so an answer that there is no
+ * such name or Subnet has nowhere to be kept; the client that got it has no reason to ask again.
+ */
+export function isKept(answer: Answer): boolean {
+  return answer.status !== 202 && answer.status !== 404 && !isRetryable(answer)
+}
+
 export function isSuccess(answer: Answer | undefined): answer is Answer {
   return answer !== undefined && answer.status >= 200 && answer.status < 300 && answer.status !== 202
 }

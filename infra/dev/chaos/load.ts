@@ -1,4 +1,4 @@
-import { isKept, type Recorder, type Wish } from './client.ts'
+import { isRepeatable, type Recorder, type Wish } from './client.ts'
 import { isSuccess } from './history.ts'
 import type { Prng } from './prng.ts'
 
@@ -212,7 +212,7 @@ function post(path: string, body: unknown, random: Prng, names: readonly string[
 
 /** An answered request once more, under its key: the answer must be the one of then. */
 function repeatKept(recorder: Recorder, random: Prng): Wish[] {
-  const kept = recorder.intents.slice(-400).filter(isKept)
+  const kept = recorder.intents.slice(-400).filter(isRepeatable)
   if (kept.length === 0) return []
   const { kind, method, path, body, contentType, key, names } = random.pick(kept)
   return [{ kind, method, path, names, ...(body && contentType && key ? { body, contentType, key } : {}) }]
@@ -222,7 +222,7 @@ function repeatKept(recorder: Recorder, random: Prng): Wish[] {
 function mismatched(recorder: Recorder, random: Prng): Wish[] {
   const kept = recorder.intents
     .slice(-200)
-    .filter((i) => i.kind === 'reserve' && isKept(i) && isSuccess(i.final))
+    .filter((i) => i.kind === 'reserve' && isRepeatable(i) && isSuccess(i.final))
   if (kept.length === 0) return []
   const used = random.pick(kept)
   const space = SUBNETS.find((each) => used.body?.includes(`"subnet":"${each.name}"`))
