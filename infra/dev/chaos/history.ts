@@ -51,18 +51,15 @@ export interface Intent {
   final?: Answer
 }
 
-/** Answers that a server may give without keeping them under the key. */
-export function isRetryable(answer: Answer): boolean {
-  if (answer.status === 429 || answer.status === 503 || answer.status === 507) return true
-  return answer.status === 409 && problemCode(answer) === 'releasing'
-}
-
 /**
- * Kept by the server, and so the same for ever under its key. A key belongs to a Subnet, so an answer that there is no
- * such name or Subnet has nowhere to be kept; the client that got it has no reason to ask again.
+ * Refusals a server need not keep under their key, besides 429, 503 and 507: they pass by themselves, or (not found)
+ * have no Subnet to be kept in. The client that got one has its answer and no reason to ask again.
  */
+const NOT_KEPT = new Set(['releasing', 'pod_alive', 'not_found', 'unknown_subnet'])
+
+/** Kept by the server, and so the same for ever under its key. */
 export function isKept(answer: Answer): boolean {
-  return answer.status !== 202 && answer.status !== 404 && !isRetryable(answer)
+  return ![202, 429, 503, 507].includes(answer.status) && !NOT_KEPT.has(problemCode(answer))
 }
 
 export function isSuccess(answer: Answer | undefined): answer is Answer {

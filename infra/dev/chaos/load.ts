@@ -75,7 +75,7 @@ function nextWishes(client: number, clients: number, random: Prng, recorder: Rec
     validate: 3,
     read: 6,
     pod: 6,
-    subnet: 2,
+    subnet: 5,
     wrongSubnet: 2,
   })
   switch (step) {
@@ -123,7 +123,7 @@ function nextWishes(client: number, clients: number, random: Prng, recorder: Rec
     case 'pod':
       return [pod(client, clients, random)]
     case 'subnet':
-      return [subnet(random)]
+      return subnet(random)
     case 'wrongSubnet': {
       const other = random.pick(SUBNETS)
       return [reserve([{ ...owner, space: other }], random)]
@@ -254,8 +254,19 @@ function pod(client: number, clients: number, random: Prng): Wish {
   }
 }
 
-function subnet(random: Prng): Wish {
+/** Puts the Subnet that comes and goes, empties it, or takes it away. */
+function subnet(random: Prng): Wish[] {
   const space = SUBNETS[4]
-  if (random.chance(0.6)) return subnetManifest(space)
-  return { kind: 'delete-subnet', method: 'DELETE', path: `/v1/subnets/${space.name}` }
+  const remove: Wish = { kind: 'delete-subnet', method: 'DELETE', path: `/v1/subnets/${space.name}` }
+  switch (random.below(3)) {
+    case 0:
+      return [subnetManifest(space)]
+    case 1:
+      return [remove]
+    default:
+      return Array.from({ length: space.owners }, (_, index) => {
+        const podName = `${space.name}-${index}`
+        return release({ space, podName, name: `${podName}.${NAMESPACE}` }, random)
+      })
+  }
 }
