@@ -26,9 +26,10 @@ export function durableObjectSql(storage: DurableObjectStorage): Sql {
 
 /** BLOBs leave SQLite as ArrayBuffer; the port promises Uint8Array. */
 function fromStorage(row: Record<string, SqlStorageValue>): SqlRow {
-  const result: SqlRow = {}
-  for (const [column, value] of Object.entries(row)) {
-    result[column] = value instanceof ArrayBuffer ? new Uint8Array(value) : value
+  for (const column in row) {
+    const value = row[column]
+    // The row is ours alone: the cursor makes a new one each time.
+    if (value instanceof ArrayBuffer) (row as SqlRow)[column] = new Uint8Array(value)
   }
-  return result
+  return row as SqlRow
 }

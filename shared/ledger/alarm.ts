@@ -12,6 +12,7 @@ export function tick(space: Space): readonly string[] {
   return space.transaction(() => {
     for (const row of space.leases.cooled(space.nowMs, BATCH)) free(space, row)
     prune(space)
+    space.findDue()
     return { commit: true, value: space.ops.due(space.nowMs, BATCH) }
   })
 }
@@ -28,10 +29,8 @@ function prune(space: Space): void {
  */
 export function nextAlarmMs(space: Space): number | undefined {
   const wallMs = space.clock.nowMs()
-  const due = [space.ops.nextDue(), space.leases.nextCooled()].filter((at) => at !== undefined)
-  if (due.length > 0) {
-    const wait = Math.max(0, Math.min(...due) - space.nowMs)
-    return wallMs + Math.min(wait, MAX_STEP_MS)
+  if (space.dueMs !== undefined) {
+    return wallMs + Math.min(Math.max(0, space.dueMs - space.nowMs), MAX_STEP_MS)
   }
   return space.ops.any() || space.keys.any() ? wallMs + PRUNE_EVERY_MS : undefined
 }

@@ -36,5 +36,7 @@ function timeDigits(wallMs: number): string {
 }
 
 function randomDigits(random: Random, length: number): string {
-  return Array.from(random.bytes(length), (byte) => ALPHABET.charAt(byte & 31)).join('')
+  let digits = ''
+  for (const byte of random.bytes(length)) digits += ALPHABET.charAt(byte & 31)
+  return digits
 }

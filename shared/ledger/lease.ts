@@ -95,6 +95,7 @@ function decode(row: StoredLease): LeaseRow {
 /** Reads and writes of the lease table; every count of rows by state goes through `changed` (counts.ts). */
 export class LeaseTable {
   private readonly sql: Sql
+  private last: { readonly nic: string; readonly rows: readonly LeaseRow[] } | undefined
   private readonly changed: (before: LeaseRow | undefined, after: LeaseRow | undefined) => void
 
   constructor(sql: Sql, changed: (before: LeaseRow | undefined, after: LeaseRow | undefined) => void) {
@@ -104,7 +105,7 @@ export class LeaseTable {
 
   /** The row that is not cooling down, if any: at most one per name. */
   live(nic: string): LeaseRow | undefined {
-    return this.one(`WHERE nic = ? AND state <> 'quarantined'`, nic)
+    return this.named(nic).find((row) => row.state !== 'quarantined')
   }
 
   /** What a reader of this name should see: the live row, else the one that cooled down last. */
@@ -114,18 +115,31 @@ export class LeaseTable {
 
   /** The row of this name in its cool-down that ends last, if any. */
   quarantined(nic: string): LeaseRow | undefined {
-    return this.one(`WHERE nic = ? AND state = 'quarantined' ORDER BY free_ms DESC LIMIT 1`, nic)
+    let last: LeaseRow | undefined
+    for (const row of this.named(nic)) {
+      if (row.state === 'quarantined' && (row.freeMs ?? 0) >= (last?.freeMs ?? 0)) last = row
+    }
+    return last
   }
 
-  /** Every row of this name: cooling down or live. */
-  named(nic: string): LeaseRow[] {
-    return this.sql
-      .all<StoredLease>(`SELECT ${COLUMNS} FROM lease WHERE nic = ? ORDER BY id`, nic)
-      .map(decode)
+  /** Every row of this name: cooling down or live. One look-up asks this several times, so the last answer is kept. */
+  named(nic: string): readonly LeaseRow[] {
+    if (this.last?.nic !== nic) {
+      const rows = this.sql
+        .all<StoredLease>(`SELECT ${COLUMNS} FROM lease WHERE nic = ? ORDER BY id`, nic)
+        .map(decode)
+      this.last = { nic, rows }
+    }
+    return this.last.rows
   }
 
   get(nic: string, id: string): LeaseRow | undefined {
-    return this.one(`WHERE nic = ? AND id = ?`, nic, id)
+    return this.named(nic).find((row) => row.id === id)
+  }
+
+  /** Forgets what was read: the storage was rolled back. */
+  forget(): void {
+    this.last = undefined
   }
 
   byV4(address: number): LeaseRow | undefined {
@@ -213,6 +227,7 @@ export class LeaseTable {
       row.createdAt,
       row.freeMs,
     )
+    this.last = undefined
     this.changed(undefined, row)
   }
 
@@ -239,12 +254,14 @@ export class LeaseTable {
       before.nic,
       before.id,
     )
+    this.last = undefined
     this.changed(before, after)
     return after
   }
 
   delete(row: LeaseRow): void {
     this.sql.run(`DELETE FROM lease WHERE nic = ? AND id = ?`, row.nic, row.id)
+    this.last = undefined
     this.changed(row, undefined)
   }
 

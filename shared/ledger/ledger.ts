@@ -45,7 +45,7 @@ export class Ledger implements LedgerPort {
     this.ports = ports
     if (storedVersion(ports.sql) === undefined) return
     const space = this.opened()
-    if (space.ops.nextDue() !== undefined) space.ops.allDue()
+    space.ops.allDue()
   }
 
   /** Wall time (ms) at which `due` should be called next. */

@@ -66,9 +66,12 @@ function decode(row: StoredOp): OpRow {
 /** Operations and their attempts. */
 export class OpTable {
   private readonly sql: Sql
+  private readonly dueAt: (ledgerMs: number) => void
 
-  constructor(sql: Sql) {
+  /** `dueAt` is told the time at which each open operation is to be looked at. */
+  constructor(sql: Sql, dueAt: (ledgerMs: number) => void) {
     this.sql = sql
+    this.dueAt = dueAt
   }
 
   get(id: string): OpRow | undefined {
@@ -85,6 +88,7 @@ export class OpTable {
       op.createdAt,
       op.updatedAt,
     )
+    if (op.nextMs !== null) this.dueAt(op.nextMs)
   }
 
   update(op: OpRow): void {
@@ -95,6 +99,7 @@ export class OpTable {
       op.updatedAt,
       op.id,
     )
+    if (op.nextMs !== null) this.dueAt(op.nextMs)
   }
 
   /** Ids of open operations whose driver fell silent by `ledgerMs`. */
@@ -114,7 +119,7 @@ export class OpTable {
 
   /** Makes every open operation due: whoever drove it may have died with the last incarnation. */
   allDue(): void {
-    this.sql.run(`UPDATE op SET next_ms = 0 WHERE next_ms > 0`)
+    if (this.sql.run(`UPDATE op SET next_ms = 0 WHERE next_ms > 0`) > 0) this.dueAt(0)
   }
 
   openAttempt(op: string, n: number, driver: number, sentMs: number, calls: unknown): void {

@@ -72,7 +72,7 @@ export function page(
 }
 
 /** The few rows a selective filter can mean, in name order; undefined where only a scan tells. */
-function direct(space: Space, filter: LeaseFilter): LeaseRow[] | undefined {
+function direct(space: Space, filter: LeaseFilter): readonly LeaseRow[] | undefined {
   if (filter.namespace !== undefined && filter.podName !== undefined) {
     const provider = space.subnet?.facts.provider ?? ''
     return space.leases.named(portName(filter.podName, filter.namespace, provider))

@@ -55,6 +55,9 @@ export class Space {
   private allocating: SubnetAllocator<LeaseTag> | undefined
   private counted: Counts
   private elapsed: ElapsedState
+  private earliestDueMs: number | undefined
+  /** meta rows read or written so far; the table is small and this object its only writer. */
+  private readonly metaCache = new Map<string, string | undefined>()
   private closed: { op: string; answer: Answer }[] = []
   private readonly listeners: ((op: string, answer: Answer) => void)[] = []
 
@@ -64,7 +67,7 @@ export class Space {
     this.random = ports.random
     this.settings = ports.settings
     this.leases = new LeaseTable(this.sql, (before, after) => this.recounted(before, after))
-    this.ops = new OpTable(this.sql)
+    this.ops = new OpTable(this.sql, (ledgerMs) => this.dueAt(ledgerMs))
     this.keys = new IdempotencyTable(this.sql)
     this.pages = new SqlPageStore(this.sql)
     const state = this.sql.first<{ ledger_ms: number; wall_ms: number; counts: string }>(
@@ -75,6 +78,7 @@ export class Space {
       : { ledgerMs: 1, wallMs: this.clock.nowMs() }
     this.counted = state ? (JSON.parse(state.counts) as Counts) : noCounts()
     this.load()
+    this.findDue()
   }
 
   /** The Subnet, undefined while nobody told. */
@@ -98,6 +102,20 @@ export class Space {
 
   get config(): SubnetConfig {
     return this.allocator.config
+  }
+
+  /**
+   * Ledger time before which nothing is due: an operation to take over, a cool-down to end. It may be early (what was
+   * due has been done since), never late. Undefined when nothing waits.
+   */
+  get dueMs(): number | undefined {
+    return this.earliestDueMs
+  }
+
+  /** Looks up when something is due, after the alarm has done what was. */
+  findDue(): void {
+    const due = [this.ops.nextDue(), this.leases.nextCooled()].filter((at) => at !== undefined)
+    this.earliestDueMs = due.length > 0 ? Math.min(...due) : undefined
   }
 
   /** Called after the commit of each transaction that closed an operation. */
@@ -154,6 +172,8 @@ export class Space {
       this.allocating = before.allocator
       if (before.mark) before.allocator?.rollback(before.mark)
       this.closed = []
+      this.metaCache.clear()
+      this.leases.forget()
       if (refused) return refused.value
       throw error
     }
@@ -181,14 +201,23 @@ export class Space {
   }
 
   meta(key: string): string | undefined {
-    return this.sql.first<{ value: string }>(`SELECT value FROM meta WHERE key = ?`, key)?.value
+    if (!this.metaCache.has(key)) {
+      this.metaCache.set(
+        key,
+        this.sql.first<{ value: string }>(`SELECT value FROM meta WHERE key = ?`, key)?.value,
+      )
+    }
+    return this.metaCache.get(key)
   }
 
   setMeta(key: string, value: string): void {
+    this.metaCache.set(key, value)
     this.sql.run(`INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)`, key, value)
   }
 
   deleteMeta(key: string): void {
+    if (this.meta(key) === undefined) return
+    this.metaCache.set(key, undefined)
     this.sql.run(`DELETE FROM meta WHERE key = ?`, key)
   }
 
@@ -286,10 +315,15 @@ export class Space {
     )
   }
 
+  private dueAt(ledgerMs: number): void {
+    if (this.earliestDueMs === undefined || ledgerMs < this.earliestDueMs) this.earliestDueMs = ledgerMs
+  }
+
   private recounted(before: LeaseRow | undefined, after: LeaseRow | undefined): void {
     const excludes = this.excludes()
     if (before) this.counted = count(this.counted, before, -1, excludes)
     if (after) this.counted = count(this.counted, after, 1, excludes)
+    if (after?.freeMs != null) this.dueAt(after.freeMs)
   }
 }
 

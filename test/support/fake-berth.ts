@@ -1,9 +1,10 @@
 import { createApp } from '../../functions/app.ts'
 import type { Berth, PartStatus } from '../../functions/berth.ts'
+import type { Assets } from '../../functions/docs.ts'
 import type { AccessMode } from '../../functions/middleware/access.ts'
 import type { Reservation, ReserveItem, SubnetView } from '../../shared/command/types.ts'
 import { ipObject } from '../../shared/kube-ovn/ip-object.ts'
-import { silentLog } from '../../shared/log.ts'
+import type { Log } from '../../shared/log.ts'
 import { ok } from '../../shared/result.ts'
 import { seededRandom } from './random.ts'
 
@@ -34,18 +35,26 @@ export class FakeBerth {
 export interface FakeDoor {
   readonly fake: FakeBerth
   readonly app: { fetch(request: Request): Response | Promise<Response> }
+  readonly logged: { level: string; event: string; fields: unknown }[]
 }
 
 /** The real door over a fake core. */
-export function fakeDoor(replaced: Partial<Berth> = {}, access: AccessMode = 'loopback-anonymous'): FakeDoor {
+export function fakeDoor(
+  replaced: Partial<Berth> = {},
+  access: AccessMode = 'loopback-anonymous',
+  assets?: Assets,
+): FakeDoor {
   const fake = new FakeBerth(replaced)
+  const logged: FakeDoor['logged'] = []
+  const log: Log = { write: (level, event, fields) => logged.push({ level, event, fields }) }
   const app = createApp<object>(() => fake.berth, {
-    log: silentLog,
+    log,
     random: seededRandom(1),
     version: '0.0.0-test',
     access: () => access,
+    assets: () => assets,
   })
-  return { fake, app: { fetch: (request) => app.fetch(request, {}) } }
+  return { fake, logged, app: { fetch: (request) => app.fetch(request, {}) } }
 }
 
 /** A bound reservation of what was wished; automatic addresses count up from 10.16.0.10. */
