@@ -17,7 +17,6 @@ import type { Berth, PartStatus } from './berth.ts'
 import type { AccessMode } from './middleware/access.ts'
 import type { Cluster } from './objects/cluster.ts'
 import { clusterClient } from './objects/cluster-client.ts'
-import type { Subnet } from './objects/subnet.ts'
 import { subnetClient } from './objects/subnet-client.ts'
 
 /** A variable: text, or null where a self-hosted runtime passes on one that is not set. */
@@ -40,7 +39,7 @@ export interface Env {
 const CLUSTER_NAME = 'default'
 
 interface Namespaces {
-  readonly Subnet: DurableObjectNamespace<Subnet>
+  readonly Subnet: DurableObjectNamespace
   readonly Cluster: DurableObjectNamespace<Cluster>
 }
 

@@ -1,5 +1,4 @@
 import type { LedgerPort } from '../../shared/ledger/port.ts'
-import type { Subnet } from './subnet.ts'
 
 /** The ledger did not answer; what was asked of it may or may not have happened. Doors say 503. */
 export class LedgerUnavailable extends Error {}
@@ -8,7 +7,7 @@ export class LedgerUnavailable extends Error {}
  * The LedgerPort of one space, over RPC to its Durable Object. A fresh stub for every call: after an error the old one
  * may stay broken. Calls the runtime marks retryable are tried once more where repeating them changes nothing.
  */
-export function subnetClient(namespace: DurableObjectNamespace<Subnet>, space: string): LedgerPort {
+export function subnetClient(namespace: DurableObjectNamespace, space: string): LedgerPort {
   const stub = () => namespace.getByName(space) as unknown as LedgerPort
   const once = async <T>(call: (ledger: LedgerPort) => Promise<T>): Promise<T> => {
     try {

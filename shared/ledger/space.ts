@@ -7,6 +7,7 @@ import type { Random } from '../random.ts'
 import type { Sql } from '../sql.ts'
 import { type Counts, count, type ExcludeTest, noCounts } from './counts.ts'
 import { type ElapsedState, elapse } from './elapsed.ts'
+import { configOf } from './facts.ts'
 import { IdempotencyTable } from './idempotency.ts'
 import { type LeaseRow, LeaseTable } from './lease.ts'
 import { type LeaseTag, SqlLeaseIndex } from './lease-index.ts'
@@ -14,7 +15,6 @@ import { OpTable } from './op.ts'
 import { SqlPageStore } from './pages.ts'
 import type { Answer, LeaseView, SubnetFacts } from './port.ts'
 import type { LedgerSettings } from './settings.ts'
-import { configOf } from './subnet.ts'
 
 /** What the `subnet` row of meta holds. */
 export interface SubnetRecord {

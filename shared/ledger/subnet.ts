@@ -1,8 +1,8 @@
-import { parseSubnet } from '../ipam/config.ts'
-import type { IpamError, SubnetConfig } from '../ipam/types.ts'
+import type { SubnetConfig } from '../ipam/types.ts'
 import { type Problem, type ProblemCode, problem } from '../problem.ts'
 import { err, ok, type Result } from '../result.ts'
 import { recount } from './counts.ts'
+import { configOf } from './facts.ts'
 import type { LeaseRow } from './lease.ts'
 import type { Opened, SpaceView, SubnetFacts } from './port.ts'
 import { spaceView } from './reads.ts'
@@ -15,11 +15,6 @@ interface Unverified {
   readonly token: string
   /** Ledger time after which the announced write cannot land any more. */
   readonly untilMs: number
-}
-
-/** The Subnet as the allocator takes it. */
-export function configOf(facts: SubnetFacts): Result<SubnetConfig, IpamError> {
-  return parseSubnet({ cidrBlock: facts.cidrBlock, gateway: facts.gateway, excludeIps: facts.excludeIps })
 }
 
 /** The Subnet object is about to be deleted; no hold until it is known how that ended. */
