@@ -30,7 +30,7 @@ export async function reservation(
   if (!lease.ok) return lease
   return lease.value
     ? ok(reservationOf(lease.value, ports.settings.authority))
-    : err(problem('not_found', `there is no reservation ${name}`))
+    : err(problem('not_found', `there is no reservation ${name}`, { field: 'name' }))
 }
 
 async function search(ports: CommandPorts, name: string): Promise<Result<LeaseView | undefined, Problem>> {
@@ -197,5 +197,5 @@ export async function operation(ports: CommandPorts, id: string): Promise<Result
     space && space.cluster === ports.clusterName ? await ports.ledger(space.subnet).operation(id) : undefined
   return view
     ? ok(operationViewOf(view, ports.settings.authority))
-    : err(problem('not_found', `there is no operation ${id}`))
+    : err(problem('not_found', `there is no operation ${id}`, { field: 'id' }))
 }

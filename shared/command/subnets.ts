@@ -67,7 +67,9 @@ export async function subnet(ports: CommandPorts, name: string): Promise<Result<
   if (reply.ok) return viewOf(ports, reply.value as SubnetObject)
   if (reply.error.reason !== 'NotFound') return err(clusterProblem(reply.error))
   const left = await ports.ledger(name).view()
-  return left ? ok(subnetView(left)) : err(problem('unknown_subnet', `there is no Subnet ${name}`))
+  return left
+    ? ok(subnetView(left))
+    : err(problem('unknown_subnet', `there is no Subnet ${name}`, { field: 'name' }))
 }
 
 /** The Subnet objects in name order. */
@@ -138,7 +140,7 @@ export async function deleteSubnet(
   const ledger = ports.ledger(name)
   if (dryRun) {
     const view = await ledger.view()
-    if (!view) return err(problem('unknown_subnet', `there is no Subnet ${name}`))
+    if (!view) return err(problem('unknown_subnet', `there is no Subnet ${name}`, { field: 'name' }))
     return ok(subnetView(view))
   }
   const retired = await ledger.retire()
@@ -164,7 +166,7 @@ export async function suggest(
   const known = await learnSubnet(ports, name)
   if (!known.ok) return known
   const suggested = await ports.ledger(name).suggest(wish.count, wish.contiguous)
-  return suggested ?? err(problem('unknown_subnet', `there is no Subnet ${name}`))
+  return suggested ?? err(problem('unknown_subnet', `there is no Subnet ${name}`, { field: 'name' }))
 }
 
 async function viewOf(ports: CommandPorts, object: SubnetObject): Promise<Result<SubnetView, Problem>> {
