@@ -1,4 +1,4 @@
-import { spawnSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import {
   existsSync,
@@ -44,6 +44,8 @@ export async function bundleWorker(options: { readonly minify?: boolean } = {}):
 }
 
 function build(folder: string, minify: boolean): void {
+  // wrangler refuses to bundle while the folder of static files is missing.
+  execFileSync(process.execPath, [join(projectRoot, 'infra/dev/assets.ts')], { stdio: 'inherit' })
   const draft = `${folder}.${process.pid}`
   mkdirSync(draft, { recursive: true })
   const require = createRequire(import.meta.url)

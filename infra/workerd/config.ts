@@ -84,7 +84,7 @@ ${settings.assets ? assetsWorker('assets', settings.compatibilityDate, []) : ''}
 }`
 }
 
-/** assets-worker.ts: gives files their content type; with a BERTH it hands everything else on, without one it says 404. */
+/** assets-worker.js: gives files their content type; with a BERTH it hands everything else on, without one it says 404. */
 function assetsWorker(name: string, compatibilityDate: string, further: readonly string[]): string {
   return `
 const ${name} :Workerd.Worker = (

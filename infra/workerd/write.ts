@@ -1,5 +1,4 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { stripTypeScriptTypes } from 'node:module'
+import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type ConfigOptions, workerdConfig } from './config.ts'
 
@@ -8,8 +7,10 @@ export function writeConfig(options: ConfigOptions): string {
   mkdirSync(options.configFolder, { recursive: true })
   const path = join(options.configFolder, 'berth.capnp')
   if (options.bundle.settings.assets) {
-    const source = readFileSync(join(import.meta.dirname, 'assets-worker.ts'), 'utf8')
-    writeFileSync(join(options.configFolder, 'assets-worker.js'), stripTypeScriptTypes(source))
+    copyFileSync(
+      join(import.meta.dirname, 'assets-worker.js'),
+      join(options.configFolder, 'assets-worker.js'),
+    )
   }
   // Variables may be secret.
   writeFileSync(path, workerdConfig(options), { mode: 0o600 })

@@ -1,14 +1,9 @@
 /**
  * Serves the static files where no wrangler does it (infra/workerd). workerd's disk service gives bytes only: content
- * types, index.html and the way on to Berth are here. Loaded by itself, so it imports nothing.
+ * types, index.html and the way on to Berth are here. workerd loads this file as it stands, so it is plain JavaScript
+ * without imports. Bindings: FILES, the disk service; BERTH, who answers where there is no file (else 404).
  */
-interface Env {
-  readonly FILES: { fetch(input: string, init?: { method: string }): Promise<Response> }
-  /** Who answers where there is no file. */
-  readonly BERTH?: { fetch(input: Request): Promise<Response> }
-}
-
-const CONTENT_TYPES: Readonly<Record<string, string>> = {
+const CONTENT_TYPES = {
   css: 'text/css; charset=utf-8',
   html: 'text/html; charset=utf-8',
   ico: 'image/x-icon',
@@ -23,13 +18,13 @@ const CONTENT_TYPES: Readonly<Record<string, string>> = {
 }
 
 /** The files a path may mean, in wrangler's order. */
-function candidates(path: string): string[] {
+function candidates(path) {
   if (path.endsWith('/')) return [`${path}index.html`]
   return [path, `${path}.html`, `${path}/index.html`]
 }
 
 export default {
-  async fetch(request: Request, env: Env): Promise<Response> {
+  async fetch(request, env) {
     if (request.method === 'GET' || request.method === 'HEAD') {
       for (const path of candidates(new URL(request.url).pathname)) {
         const file = await env.FILES.fetch(`http://files${path}`, { method: request.method })
