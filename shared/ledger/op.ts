@@ -137,6 +137,11 @@ export class OpTable {
     this.sql.run(`UPDATE attempt SET outcomes = ? WHERE op = ? AND n = ?`, JSON.stringify(outcomes), op, n)
   }
 
+  /** Marks the attempts of a closed operation that nobody reported on. */
+  abandonAttempts(op: string): void {
+    this.sql.run(`UPDATE attempt SET outcomes = '"superseded"' WHERE op = ? AND outcomes IS NULL`, op)
+  }
+
   /** Drops up to `limit` operations closed before `wallMs`, with their attempts. Ids sort by time of birth. */
   prune(wallMs: number, limit: number): number {
     const old = this.sql.all<{ id: string }>(

@@ -169,13 +169,13 @@ function learnPosting(item: ItemState, evidence: Evidence, timing: Timing): Item
     case 'rejected':
       return { ...settled, stage: 'refused', failure: { code: evidence.code, detail: evidence.detail } }
     case 'unsent':
-      return late ? giveUp(settled) : settled
+      return late ? giveUp(settled, timing) : settled
     case 'later':
     case 'conflict':
-      if (late) return giveUp(settled)
+      if (late) return giveUp(settled, timing)
       return delayed(settled, timing, evidence.result === 'later' ? evidence.retryAfterMs : undefined)
     case 'unknown':
-      return late ? giveUp(item) : delayed(item, timing)
+      return late ? giveUp(item, timing) : delayed(item, timing)
     case 'absent':
       if (!late) return { ...item, stage: 'post', tries: item.tries + 1 }
       if (item.proofMs === undefined || timing.issuedMs >= item.proofMs) return timedOut(item)
@@ -219,7 +219,10 @@ function learnLeaving(item: ItemState, evidence: Evidence, timing: Timing): Item
       return goneIfProven(item, timing)
     case 'taken':
     case 'conflict':
-      return { ...item, stage: 'recheck' }
+      // Somebody else writes the object too: look again, and ever more slowly.
+      return item.tries < 3
+        ? { ...item, stage: 'recheck', tries: item.tries + 1 }
+        : delayed({ ...item, stage: 'recheck' }, timing)
     case 'unsent':
       return item
     case 'rejected':
@@ -252,7 +255,13 @@ function goneIfProven(item: ItemState, timing: Timing): ItemState {
 }
 
 /** Out of time: with no POST in doubt it is over, else only reading on tells. */
-function giveUp(item: ItemState): ItemState {
+function giveUp(item: ItemState, timing: Timing): ItemState {
+  return item.proofMs === undefined ? timedOut(item) : delayed({ ...item, stage: 'await' }, timing)
+}
+
+/** An item about to be called again: past the deadline nothing new is posted (P2), what was posted is looked for. */
+export function inTime(item: ItemState, timing: Timing): ItemState {
+  if (item.stage !== 'post' || timing.nowMs < timing.deadlineMs) return item
   return item.proofMs === undefined ? timedOut(item) : { ...item, stage: 'await' }
 }
 

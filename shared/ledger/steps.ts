@@ -4,6 +4,7 @@ import type { OpRow } from './op.ts'
 import {
   type Call,
   type ItemState,
+  inTime,
   issued,
   learn,
   nextCall,
@@ -103,7 +104,9 @@ export function takeOver(
     if (op?.state !== 'running' || op.nextMs === null || op.nextMs > space.nowMs) {
       return { commit: false, value: undefined }
     }
-    const next = advance(space, { ...op, driver: op.driver + 1 })
+    const at = timing(space, op)
+    const items = op.phase === 'post' ? op.items.map((item) => inTime(item, at)) : op.items
+    const next = advance(space, { ...op, items, driver: op.driver + 1 })
     return { commit: true, value: { leases: itemLeases(space, op), next } }
   })
 }
@@ -219,6 +222,8 @@ function close(space: Space, op: OpRow, state: 'done' | 'failed', answer: Answer
     problem: answer.kind === 'refused' ? answer.problem : op.problem,
     updatedAt: space.clock.nowMs(),
   })
+  // Attempts whose driver never reported: what became of them was found out by reading.
+  if (op.driver > 1) space.ops.abandonAttempts(op.id)
   space.closing(op.id, answer)
   return { kind: 'answer', op: op.id, answer }
 }

@@ -5,7 +5,7 @@ import { release } from '../../shared/command/release.ts'
 import { reserve } from '../../shared/command/reserve.ts'
 import { err } from '../../shared/result.ts'
 import { expectAgreement, ipObjects } from '../support/agreement.ts'
-import { type Intercept, refusal, reserved, World } from '../support/world.ts'
+import { type Intercept, Killed, refusal, reserved, World } from '../support/world.ts'
 
 const lost: ClusterFailure = { reason: 'Unavailable', outcome: 'unknown', message: 'connection reset' }
 const busy = (retryAfterMs?: number): ClusterFailure => ({
@@ -292,5 +292,31 @@ describe('the wall clock', () => {
     expect(await world.ledger().find('pod-a.default')).toMatchObject({ state: 'quarantined' })
     await world.pass(300_000)
     expect(await world.ledger().find('pod-a.default')).toBeUndefined()
+  })
+})
+
+describe('a reserve whose process was down past the deadline', () => {
+  it('posts nothing any more; what was never posted is free once that is proven', async () => {
+    const world = await warm()
+    world.point = (name) => {
+      if (name === 'before create is sent') throw new Killed()
+    }
+    await reserve(world.ports, world.reserveCommand([{}])).catch(() => {})
+    world.point = () => {}
+    world.restart()
+    world.clock.advance(3_600_000)
+    await world.pass(200_000)
+    expect(count(world, 'create')).toBe(0)
+    expect(await world.ledger().find('pod-a.default')).toBeUndefined()
+    await expectAgreement(world)
+  })
+
+  it('reads no faster than its back-off while the cluster is away', async () => {
+    const world = await warm()
+    world.intercept = async (requests) => requests.map(() => err(lost))
+    const outcome = await driven(world, reserve(world.ports, world.reserveCommand([{}])))
+    expect(outcome.kind).toBe('pending')
+    await world.pass(600_000)
+    expect(world.sent.length).toBeLessThan(40)
   })
 })

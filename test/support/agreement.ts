@@ -16,6 +16,8 @@ export async function expectAgreement(world: World, subnet = 'ovn-default'): Pro
   const rows = [...new LeaseTable(sql, () => {}).all()]
   const open = sql.all(`SELECT id FROM op WHERE next_ms IS NOT NULL`)
   expect(open, 'operations still open').toEqual([])
+  const unread = sql.all(`SELECT op, n FROM attempt WHERE outcomes IS NULL`)
+  expect(unread, 'attempts nobody knows the outcome of').toEqual([])
 
   const v4 = rows.filter((row) => row.bit && row.v4 !== null).map((row) => row.v4)
   expect(new Set(v4).size, 'one owner per address').toBe(v4.length)
