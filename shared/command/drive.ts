@@ -22,7 +22,7 @@ export interface DrivePorts {
  */
 export async function drive(
   ports: DrivePorts,
-  leases: readonly LeaseView[],
+  leases: readonly (LeaseView | undefined)[],
   first: Next,
   limits: {
     readonly budgetMs: number
@@ -65,7 +65,7 @@ export async function drive(
 /** One step: all its calls at once. A step asked for too long ago is kept back: its attempt may count as settled by now. */
 async function send(
   ports: DrivePorts,
-  leases: readonly LeaseView[],
+  leases: readonly (LeaseView | undefined)[],
   step: Extract<Next, { kind: 'send' }>,
   askedMs: number,
 ): Promise<Evidence[]> {

@@ -59,7 +59,7 @@ export class Ledger implements LedgerPort {
   }
 
   /** Makes the caller the driver of an operation that fell silent. */
-  takeOver(op: string): { readonly leases: readonly LeaseView[]; readonly next: Next } | undefined {
+  takeOver(op: string): ReturnType<typeof takeOver> {
     return this.space && takeOver(this.space, op)
   }
 

@@ -4,6 +4,7 @@
  */
 import { DEPRECATED_FINALIZER, FINALIZER } from '../kube-ovn/names.ts'
 import type { Finding, ProblemCode } from '../problem.ts'
+import type { LeaseView } from './port.ts'
 
 /** `post`: driving towards bound. `fence`: a reserve on its way back, never to be bound. `delete`: a release. */
 export type Phase = 'post' | 'fence' | 'delete'
@@ -41,8 +42,10 @@ export interface ItemState {
   /** Do not call before this ledger time. */
   readonly notBeforeMs?: number
   readonly tries: number
-  /** Was bound before this operation: part of its answer, not of its work. */
+  /** Was bound (or cooling down) before this operation: part of its answer, not of its work. */
   readonly present?: true
+  /** How a release found it, for the answer: the row may cool down to its end, or return to its owner, meanwhile. */
+  readonly seen?: LeaseView
   readonly failure?: { readonly code: ProblemCode; readonly detail: string; readonly retryAfterMs?: number }
 }
 

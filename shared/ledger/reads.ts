@@ -119,7 +119,8 @@ export function operation(space: Space, id: string): OpView | undefined {
     kind: op.kind,
     state: op.state,
     phase: op.phase,
-    leases: answered ?? (op.state === 'failed' ? [] : itemLeases(space, op)),
+    leases:
+      answered ?? (op.state === 'failed' ? [] : itemLeases(space, op).filter((lease) => lease !== undefined)),
     ...(op.state === 'failed' && op.problem ? { problem: op.problem } : {}),
     createdAt: op.createdAt,
     updatedAt: op.updatedAt,

@@ -93,8 +93,9 @@ function begin(space: Space, request: ReleaseRequest, rows: readonly LeaseRow[])
   const leases: LeaseView[] = []
   for (const row of rows) {
     if (row.state === 'quarantined') {
-      leases.push(space.view(row))
-      items.push({ nic: row.nic, id: row.id, stage: 'gone', present: true, tries: 0 })
+      const seen = space.view(row)
+      leases.push(seen)
+      items.push({ nic: row.nic, id: row.id, stage: 'gone', present: true, seen, tries: 0 })
       continue
     }
     const after = space.leases.update(row, {

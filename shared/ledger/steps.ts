@@ -1,4 +1,4 @@
-import type { Problem } from '../problem.ts'
+import { type Finding, type Problem, problemOf } from '../problem.ts'
 import type { LeaseRow } from './lease.ts'
 import type { OpRow } from './op.ts'
 import {
@@ -18,6 +18,8 @@ import type { Space } from './space.ts'
 
 /** Calls handed out at once; more wait for the next step. */
 const CALLS_PER_STEP = 1_000
+/** A group that lost one of its promises to a release may ask again this soon. */
+const RELEASED_RETRY_MS = 1_000
 
 function timing(space: Space, op: OpRow): Timing {
   return {
@@ -98,7 +100,7 @@ export function resume(space: Space, id: string, driver: number): Next {
 export function takeOver(
   space: Space,
   id: string,
-): { readonly leases: readonly LeaseView[]; readonly next: Next } | undefined {
+): { readonly leases: readonly (LeaseView | undefined)[]; readonly next: Next } | undefined {
   return space.transaction(() => {
     const op = space.ops.get(id)
     if (op?.state !== 'running' || op.nextMs === null || op.nextMs > space.nowMs) {
@@ -111,10 +113,12 @@ export function takeOver(
   })
 }
 
-/** The rows of an operation in item order, as they are now; a row that is gone shows nothing. */
-export function itemLeases(space: Space, op: OpRow): LeaseView[] {
-  const rows = op.items.map((item) => space.leases.get(item.nic, item.id))
-  return rows.flatMap((row) => (row ? [space.view(row)] : []))
+/** The rows of an operation as they are now, each at its item's index; undefined where the row is gone. */
+export function itemLeases(space: Space, op: OpRow): (LeaseView | undefined)[] {
+  return op.items.map((item) => {
+    const row = space.leases.get(item.nic, item.id)
+    return row && space.view(row)
+  })
 }
 
 function advance(space: Space, op: OpRow): Next {
@@ -142,8 +146,13 @@ function advance(space: Space, op: OpRow): Next {
   }
 }
 
-/** All proven: the promise is made, in one transaction for the whole group. */
+/**
+ * All proven: the promise is made, in one transaction for the whole group. A promise that was found at the start and
+ * was released meanwhile takes the whole group back: all of it or nothing.
+ */
 function bind(space: Space, op: OpRow): Next {
+  const lost = releasedMeanwhile(space, op)
+  if (lost) return fence(space, op, lost)
   const leases = op.items.map((item) => {
     const row = rowOf(space, item)
     if (item.present) return space.view(row)
@@ -159,6 +168,17 @@ function bind(space: Space, op: OpRow): Next {
     )
   })
   return close(space, op, 'done', { kind: 'done', created: true, leases })
+}
+
+function releasedMeanwhile(space: Space, op: OpRow): Problem | undefined {
+  const findings: Finding[] = []
+  for (const [index, item] of op.items.entries()) {
+    const state = item.present && (space.leases.get(item.nic, item.id)?.state ?? 'free')
+    if (state === undefined || state === 'bound' || state === 'stranded') continue
+    const message = `${item.nic} was released while the others were being reserved`
+    findings.push({ code: 'releasing', field: 'podName', message, item: index })
+  }
+  return findings.length > 0 ? { ...problemOf(findings), retryAfterMs: RELEASED_RETRY_MS } : undefined
 }
 
 /**
@@ -188,9 +208,7 @@ function failed(space: Space, op: OpRow): Next {
 }
 
 function released(space: Space, op: OpRow): Next {
-  const leases = op.items.map((item) =>
-    item.present ? space.view(rowOf(space, item)) : coolDown(space, rowOf(space, item), item),
-  )
+  const leases = op.items.map((item) => item.seen ?? coolDown(space, rowOf(space, item), item))
   return close(space, op, 'done', { kind: 'done', created: false, leases })
 }
 

@@ -171,7 +171,11 @@ function settle(space: Space, facts: SubnetFacts, token: string | undefined): vo
 function apply(space: Space, config: SubnetConfig): void {
   const { changed } = space.allocator.configure(config)
   if (!changed) return
-  for (const row of [...space.leases.all()]) if (!contains(config, row)) fallOut(space, row)
+  for (const { nic, id } of [...space.leases.all()].filter((row) => !contains(config, row))) {
+    // Taking back one item of a group takes back the others: each is looked at as it is by then.
+    const row = space.leases.get(nic, id)
+    if (row) fallOut(space, row)
+  }
   for (const row of space.leases.stranded()) if (contains(config, row)) comeBack(space, row)
   markGateways(space)
   space.setCounts(recount(space.leases.all(), space.excludes()))
