@@ -1,107 +1,135 @@
+import { hashText, KeyIndex, spread } from './key-index.ts'
 import type { Family, Lease, LeaseIndex } from './types.ts'
 
-/** One lease, or several: nearly every key has one, and an array each would cost more than the lease. */
-type Few<Tag> = Lease<Tag> | Lease<Tag>[]
+const NONE: readonly never[] = []
 
-function add<K, Tag>(map: Map<K, Few<Tag>>, key: K, lease: Lease<Tag>): void {
-  const there = map.get(key)
-  if (there === undefined) map.set(key, lease)
-  else if (Array.isArray(there)) there.push(lease)
-  else map.set(key, [there, lease])
-}
-
-function drop<K, Tag>(map: Map<K, Few<Tag>>, key: K, lease: Lease<Tag>): void {
-  const there = map.get(key)
-  if (there === lease) map.delete(key)
-  else if (Array.isArray(there)) {
-    there.splice(there.indexOf(lease), 1)
-    if (there.length === 1) map.set(key, there[0]!)
-  }
-}
-
-/** Puts `next` where `lease` is, so that order stays the order of arrival. */
-function swap<K, Tag>(map: Map<K, Few<Tag>>, key: K, lease: Lease<Tag>, next: Lease<Tag>): void {
-  const there = map.get(key)
-  if (Array.isArray(there)) there[there.indexOf(lease)] = next
-  else map.set(key, next)
-}
-
-function few<K, Tag>(map: Map<K, Few<Tag>>, key: K): readonly Lease<Tag>[] {
-  const there = map.get(key)
-  return there === undefined ? [] : Array.isArray(there) ? there : [there]
-}
-
-/** Leases in maps, for replay, tests and tools. The Durable Object has SQL instead. */
+/**
+ * Leases in memory, for replay, tests and tools. The Durable Object has SQL instead. Several leases of one key come in
+ * order of arrival; of one MAC, the lease that was put last comes last.
+ */
 export class MapLeaseIndex<Tag = unknown> implements LeaseIndex<Tag> {
-  private readonly nics = new Map<string, Lease<Tag>>()
-  private readonly owners = new Map<string, Few<Tag>>()
-  private readonly v4s = new Map<number, Few<Tag>>()
-  private readonly v6s = new Map<bigint, Few<Tag>>()
-  private readonly macs = new Map<string, Few<Tag>>()
+  private readonly rows: (Lease<Tag> | undefined)[] = []
+  private readonly spareRows: number[] = []
+  private readonly nics = new KeyIndex()
+  private readonly owners = new KeyIndex()
+  private readonly v4s = new KeyIndex()
+  private readonly v6s = new KeyIndex()
+  private readonly macs = new KeyIndex()
+  /** By row, in puts since the start: when the owner's lease came, took its addresses, was last put. */
+  private arrivals = new Uint32Array(16)
+  private moves4 = new Uint32Array(16)
+  private moves6 = new Uint32Array(16)
+  private puts = new Uint32Array(16)
+  private clock = 0
   private undos: { readonly nic: string; readonly before: Lease<Tag> | undefined }[] | undefined
 
   get size(): number {
-    return this.nics.size
+    return this.rows.length - this.spareRows.length
+  }
+
+  private rowOf(nic: string, hash: number): number {
+    let row = this.nics.first(hash)
+    while (row >= 0 && this.rows[row]!.nic !== nic) row = this.nics.next(row, hash)
+    return row
   }
 
   byNic(nic: string): Lease<Tag> | undefined {
-    return this.nics.get(nic)
+    const row = this.rowOf(nic, hashText(nic))
+    return row < 0 ? undefined : this.rows[row]
   }
 
   byOwner(owner: string): readonly Lease<Tag>[] {
-    return few(this.owners, owner)
+    return this.collect(this.owners, hashText(owner), (lease) => lease.owner === owner, this.arrivals)
   }
 
   byAddress(family: Family, address: number | bigint): readonly Lease<Tag>[] {
-    return family === 4 ? few(this.v4s, Number(address)) : few(this.v6s, BigInt(address))
+    if (family === 4) {
+      const v4 = Number(address)
+      return this.collect(this.v4s, spread(v4), (lease) => lease.v4 === v4, this.moves4)
+    }
+    const v6 = BigInt(address)
+    return this.collect(this.v6s, hash6(v6), (lease) => lease.v6 === v6, this.moves6)
   }
 
-  /** The lease that took the MAC last comes last. */
   byMac(mac: string): readonly Lease<Tag>[] {
-    return few(this.macs, mac)
+    return this.collect(this.macs, hashText(mac), (lease) => lease.mac === mac, this.puts)
+  }
+
+  private collect(
+    index: KeyIndex,
+    hash: number,
+    matches: (lease: Lease<Tag>) => boolean,
+    order: Uint32Array,
+  ): readonly Lease<Tag>[] {
+    let row = index.first(hash)
+    if (row < 0) return NONE
+    const found: number[] = []
+    for (; row >= 0; row = index.next(row, hash)) if (matches(this.rows[row]!)) found.push(row)
+    if (found.length > 1) found.sort((a, b) => order[a]! - order[b]!)
+    return found.map((each) => this.rows[each]!)
   }
 
   put(lease: Lease<Tag>): void {
-    const before = this.nics.get(lease.nic)
+    const hash = hashText(lease.nic)
+    let row = this.rowOf(lease.nic, hash)
+    const before = row < 0 ? undefined : this.rows[row]
     this.undos?.push({ nic: lease.nic, before })
-    this.nics.set(lease.nic, lease)
-    this.rekey(this.owners, before, lease, before?.owner, lease.owner)
-    this.rekey(this.v4s, before, lease, before?.v4, lease.v4)
-    this.rekey(this.v6s, before, lease, before?.v6, lease.v6)
-    if (before !== undefined && before.mac !== '') drop(this.macs, before.mac, before)
-    if (lease.mac !== '') add(this.macs, lease.mac, lease)
+    if (row < 0) {
+      row = this.spareRows.pop() ?? this.rows.length
+      this.nics.add(row, hash)
+    }
+    this.rows[row] = lease
+    if (row >= this.arrivals.length) this.widen()
+    this.puts[row] = ++this.clock
+    if (before?.owner !== lease.owner) {
+      this.arrivals[row] = this.clock
+      if (before !== undefined) this.owners.remove(row)
+      this.owners.add(row, hashText(lease.owner))
+    }
+    if (before?.v4 !== lease.v4) {
+      this.moves4[row] = this.clock
+      if (before?.v4 !== undefined) this.v4s.remove(row)
+      if (lease.v4 !== undefined) this.v4s.add(row, spread(lease.v4))
+    }
+    if (before?.v6 !== lease.v6) {
+      this.moves6[row] = this.clock
+      if (before?.v6 !== undefined) this.v6s.remove(row)
+      if (lease.v6 !== undefined) this.v6s.add(row, hash6(lease.v6))
+    }
+    if (before?.mac !== lease.mac) {
+      if (before !== undefined && before.mac !== '') this.macs.remove(row)
+      if (lease.mac !== '') this.macs.add(row, hashText(lease.mac))
+    }
   }
 
-  private rekey<K>(
-    map: Map<K, Few<Tag>>,
-    before: Lease<Tag> | undefined,
-    lease: Lease<Tag>,
-    oldKey: K | undefined,
-    key: K | undefined,
-  ): void {
-    if (before !== undefined && oldKey !== undefined) {
-      if (oldKey === key) {
-        swap(map, key, before, lease)
-        return
-      }
-      drop(map, oldKey, before)
+  private widen(): void {
+    const wider = (clocks: Uint32Array) => {
+      const next = new Uint32Array(clocks.length * 2)
+      next.set(clocks)
+      return next
     }
-    if (key !== undefined) add(map, key, lease)
+    this.arrivals = wider(this.arrivals)
+    this.moves4 = wider(this.moves4)
+    this.moves6 = wider(this.moves6)
+    this.puts = wider(this.puts)
   }
 
   remove(nic: string): void {
-    const before = this.nics.get(nic)
-    if (before === undefined) return
+    const row = this.rowOf(nic, hashText(nic))
+    if (row < 0) return
+    const before = this.rows[row]!
     this.undos?.push({ nic, before })
-    this.nics.delete(nic)
-    drop(this.owners, before.owner, before)
-    if (before.v4 !== undefined) drop(this.v4s, before.v4, before)
-    if (before.v6 !== undefined) drop(this.v6s, before.v6, before)
-    if (before.mac !== '') drop(this.macs, before.mac, before)
+    this.nics.remove(row)
+    this.owners.remove(row)
+    if (before.v4 !== undefined) this.v4s.remove(row)
+    if (before.v6 !== undefined) this.v6s.remove(row)
+    if (before.mac !== '') this.macs.remove(row)
+    this.rows[row] = undefined
+    this.spareRows.push(row)
   }
 
-  all(): Iterable<Lease<Tag>> {
-    return this.nics.values()
+  *all(): Iterable<Lease<Tag>> {
+    for (const lease of this.rows) if (lease !== undefined) yield lease
   }
 
   mark(): number {
@@ -123,4 +151,9 @@ export class MapLeaseIndex<Tag = unknown> implements LeaseIndex<Tag> {
   settle(): void {
     this.undos = undefined
   }
+}
+
+/** The low 64 bits decide: Subnets of more than 2^64 addresses in use differ there all the same. */
+function hash6(address: bigint): number {
+  return spread(Number(BigInt.asUintN(32, address)) ^ Number(BigInt.asUintN(32, address >> 32n)))
 }

@@ -23,8 +23,8 @@ export interface Strategy {
 }
 
 function* ascending<N extends number | bigint>(plane: Plane<N>): Iterable<N> {
-  for (const { from, to } of plane.ranges())
-    for (let address = from; address <= to; address = plane.plus(address, 1)) yield address
+  for (let address = plane.next(); address !== undefined; address = plane.next(plane.plus(address, 1)))
+    yield address
 }
 
 /** The lowest member that is not skipped. */

@@ -4,7 +4,7 @@ import { formatAddress, parseAddress } from './address.ts'
 import type { PlaneSource } from './bitmap.ts'
 import { familyName, parseRanges, sameFamily } from './config.ts'
 import { decodeLayout, encodeLayout, LAYOUT_KEY, type PoolMembers } from './layout-page.ts'
-import { parseMac, randomMac } from './mac.ts'
+import { MacSource, parseMac, randomMac } from './mac.ts'
 import { PageError } from './page.ts'
 import { Journal } from './plane.ts'
 import { RangeSet } from './range.ts'
@@ -39,12 +39,6 @@ export interface SubnetPorts<Tag> {
 
 type Spaces = { readonly v4: AddressSpace<number> | undefined; readonly v6: AddressSpace<bigint> | undefined }
 type AnySpace = AddressSpace<number | bigint>
-type Choice = {
-  readonly space: AnySpace
-  readonly pool: Pool<number | bigint> | undefined
-  readonly address: number | bigint
-}
-
 /**
  * The addresses and MACs of one Subnet. Leases live in the index; here are only the planes of free and released
  * addresses. Every verb either does all it says or changes nothing and returns an error; nothing awaits.
@@ -55,7 +49,7 @@ type Choice = {
 export class SubnetAllocator<Tag = unknown> {
   /** For kube-ovn.ts, which applies Kube-OVN's rules to the same planes. */
   readonly leases: LeaseIndex<Tag>
-  private readonly random: Random
+  private readonly macs: MacSource
   private readonly strategy: Strategy
   private readonly journal = new Journal()
   private current: SubnetConfig
@@ -70,7 +64,7 @@ export class SubnetAllocator<Tag = unknown> {
    */
   constructor(config: SubnetConfig, ports: SubnetPorts<Tag>) {
     this.leases = ports.leases
-    this.random = ports.random
+    this.macs = new MacSource(ports.random)
     this.strategy = ports.strategy ?? kubeOvnOrder
     this.current = config
     const stored = ports.pages === undefined ? undefined : this.openStore(config, ports.pages)
@@ -142,86 +136,73 @@ export class SubnetAllocator<Tag = unknown> {
    *   `out-of-range`, `no-available`, `unknown-pool`, `invalid-ip`, `invalid-mac`, `invalid-family`, `no-mac`
    */
   allocate(request: AllocateRequest<Tag>): Result<Lease<Tag>, IpamError> {
-    const check = request.check ?? true
     if (this.leases.byNic(request.nic) !== undefined) return err(nicHeld(request.nic))
-    const choices: Choice[] = []
-    for (const family of [4, 6] as const) {
-      const choice = this.choose(request, family, check)
-      if (choice === undefined) continue
-      if (!choice.ok) return choice
-      choices.push(choice.value)
-    }
-    if (choices.length === 0 && this.current.protocol !== 'Mac') return err(wrongFamily(request.family))
+    const check = request.check ?? true
+    const v4 = this.choose(request, 4, check)
+    if (typeof v4 === 'object') return err(v4)
+    const v6 = this.choose(request, 6, check)
+    if (typeof v6 === 'object') return err(v6)
+    if (v4 === undefined && v6 === undefined && this.current.protocol !== 'Mac')
+      return err(wrongFamily(request.family))
     const mac = this.chooseMac(request.mac, check)
     if (!mac.ok) return mac
-    for (const { space, pool, address } of choices) {
-      if (pool === undefined) space.take(address)
-      else space.takePicked(pool, address)
-    }
-    const lease = makeLease(request, choices, mac.value)
+    if (v4 !== undefined) this.take(this.spaces.v4!, request.v4 === undefined, request.pool, v4 as number)
+    if (v6 !== undefined) this.take(this.spaces.v6!, request.v6 === undefined, request.pool, v6 as bigint)
+    const lease = makeLease(request, v4 as number | undefined, v6 as bigint | undefined, mac.value)
     this.leases.put(lease)
     return ok(lease)
   }
 
+  private take<N extends number | bigint>(
+    space: AddressSpace<N>,
+    picked: boolean,
+    pool = '',
+    address: N,
+  ): void {
+    if (picked) space.takePicked(space.pools.get(pool)!, address)
+    else space.take(address)
+  }
+
+  /** An address of the family, why there is none, or nothing if none is asked for. Changes nothing. */
   private choose(
     request: AllocateRequest<Tag>,
     family: Family,
     check: boolean,
-  ): Result<Choice, IpamError> | undefined {
+  ): number | bigint | undefined | IpamError {
     const wish = family === 4 ? request.v4 : request.v6
     const space = this.space(family)
-    const field = family === 4 ? 'v4' : 'v6'
-    if (wish !== undefined) {
-      if (request.family !== undefined && request.family !== family) return err(wrongFamily(request.family))
-      const address = parseWish(wish, family, field)
-      if (!address.ok) return address
-      const refusal = this.refuseStatic(family, address.value, check)
-      if (refusal !== undefined) return err({ ...refusal, field })
-      return ok({ space: space!, pool: undefined, address: address.value })
-    }
+    if (wish !== undefined) return this.chooseWished(request, family, wish, check)
     if (space === undefined || (request.family !== undefined && request.family !== family)) return undefined
-    const name = request.pool ?? ''
-    const pool = space.pools.get(name)
-    if (pool === undefined) return err(unknownPool(name))
-    const address = space.pick(pool, parseSkip(request.skip, family))
-    if (address !== undefined) return ok({ space, pool, address })
-    return err(nothingLeft(family, pool))
+    const pool = space.pools.get(request.pool ?? '')
+    if (pool === undefined) return unknownPool(request.pool ?? '')
+    return space.pick(pool, parseSkip(request.skip, family)) ?? nothingLeft(family, pool)
+  }
+
+  private chooseWished(
+    request: AllocateRequest<Tag>,
+    family: Family,
+    wish: string | number | bigint,
+    check: boolean,
+  ): number | bigint | IpamError {
+    if (request.family !== undefined && request.family !== family) return wrongFamily(request.family)
+    const field = family === 4 ? 'v4' : 'v6'
+    const address = parseWish(wish, family, field)
+    if (!address.ok) return address.error
+    const refusal = this.refuseStatic(family, address.value, check)
+    return refusal === undefined ? address.value : { ...refusal, field }
   }
 
   /** Why an address cannot be had, or nothing. Excluded addresses can (semantics.md R7). */
   refuseStatic(family: Family, address: number | bigint, check: boolean): IpamError | undefined {
     const space = this.space(family)
-    const text = formatAddress(family, address)
-    if (space === undefined)
-      return {
-        kind: 'out-of-range',
-        reason: 'no-family',
-        family,
-        detail: `${text}: the Subnet has no ${familyName(family)} CIDR`,
-      }
-    const { config } = space
-    const state = space.state(address)
-    if (state === 'outside') {
-      const reason =
-        address < config.network || address > config.top
-          ? ('outside' as const)
-          : address === config.network
-            ? ('network' as const)
-            : ('broadcast' as const)
-      return {
-        kind: 'out-of-range',
-        reason,
-        family,
-        detail: `${text} is not a usable address of ${config.cidr} (${reason})`,
-      }
-    }
+    const state = space?.state(address)
+    if (space === undefined || state === 'outside') return outOfRange(space?.config, family, address)
     if (!check) return undefined
-    if (address === config.gateway)
-      return { kind: 'conflict', reason: 'gateway', family, detail: `${text} is the Subnet's gateway` }
+    if (address === space.config.gateway)
+      return conflict('gateway', family, `${formatAddress(family, address)} is the Subnet's gateway`)
     if (state !== 'held') return undefined
-    const holder = this.leases.byAddress(family, address)[0]
-    const by = holder === undefined ? 'something that is not a reservation' : holder.owner
-    return { kind: 'conflict', reason: 'address-held', family, detail: `${text} is held by ${by}` }
+    const by = this.leases.byAddress(family, address)[0]?.owner ?? 'something that is not a reservation'
+    return conflict('address-held', family, `${formatAddress(family, address)} is held by ${by}`)
   }
 
   private chooseMac(wish: string | undefined, check: boolean): Result<string, IpamError> {
@@ -246,10 +227,7 @@ export class SubnetAllocator<Tag = unknown> {
 
   /** A MAC nobody holds in this Subnet. @returns `no-mac` */
   drawMac(): Result<string, IpamError> {
-    return randomMac(
-      this.random,
-      (mac) => mac === this.recordedGatewayMac || this.leases.byMac(mac).length > 0,
-    )
+    return randomMac(this.macs, (mac) => mac === this.recordedGatewayMac || this.leases.byMac(mac).length > 0)
   }
 
   /**
@@ -258,13 +236,13 @@ export class SubnetAllocator<Tag = unknown> {
    */
   allocateBlock(request: BlockRequest<Tag>): Result<readonly Lease<Tag>[], IpamError> {
     const count = request.leases.length
-    const starts: Choice[] = []
+    const starts: { readonly space: AnySpace; readonly address: number | bigint }[] = []
     for (const family of [4, 6] as const) {
       const space = this.space(family)
       if (space === undefined || (request.family !== undefined && request.family !== family)) continue
       const start = this.findBlock(space, family, count, request)
       if (!start.ok) return start
-      starts.push({ space, pool: undefined, address: start.value })
+      starts.push({ space, address: start.value })
     }
     if (starts.length === 0) return err(wrongFamily(request.family))
     const mark = this.mark()
@@ -277,9 +255,15 @@ export class SubnetAllocator<Tag = unknown> {
         this.rollback(mark)
         return err({ ...mac.error, field: `leases[${i}].${mac.error.field ?? 'nic'}` })
       }
-      const at = starts.map(({ space, address }) => ({ space, pool: undefined, address: step(address, i) }))
-      for (const { space, address } of at) space.take(address)
-      const lease = makeLease(one, at, mac.value)
+      let v4: number | undefined
+      let v6: bigint | undefined
+      for (const { space, address } of starts) {
+        const next = step(address, i)
+        space.take(next)
+        if (typeof next === 'number') v4 = next
+        else v6 = next
+      }
+      const lease = makeLease(one, v4, v6, mac.value)
       this.leases.put(lease)
       leases.push(lease)
     }
@@ -653,18 +637,17 @@ const step = (address: number | bigint, by: number): number | bigint =>
   typeof address === 'bigint' ? address + BigInt(by) : address + by
 
 function makeLease<Tag>(
-  request: { readonly owner: string; readonly nic: string; readonly tag?: Tag },
-  choices: readonly Choice[],
+  { owner, nic, tag }: { readonly owner: string; readonly nic: string; readonly tag?: Tag },
+  v4: number | undefined,
+  v6: bigint | undefined,
   mac: string,
 ): Lease<Tag> {
-  const { nic, owner, tag } = request
-  const lease: { -readonly [K in keyof Lease<Tag>]: Lease<Tag>[K] } = { nic, owner, mac }
-  for (const { address } of choices) {
-    if (typeof address === 'number') lease.v4 = address
-    else lease.v6 = address
+  if (tag === undefined) {
+    if (v6 === undefined) return v4 === undefined ? { nic, owner, mac } : { nic, owner, mac, v4 }
+    return v4 === undefined ? { nic, owner, mac, v6 } : { nic, owner, mac, v4, v6 }
   }
-  if (tag !== undefined) lease.tag = tag
-  return lease
+  if (v6 === undefined) return v4 === undefined ? { nic, owner, mac, tag } : { nic, owner, mac, v4, tag }
+  return v4 === undefined ? { nic, owner, mac, v6, tag } : { nic, owner, mac, v4, v6, tag }
 }
 
 function parseWish(
@@ -694,6 +677,29 @@ export function parseSkip(skip: readonly string[] | undefined, family: Family): 
     if (address.ok && address.value.family === family) set.add(address.value.value)
   }
   return set
+}
+
+const conflict = (reason: 'gateway' | 'address-held', family: Family, detail: string): IpamError => ({
+  kind: 'conflict',
+  reason,
+  family,
+  detail,
+})
+
+function outOfRange(config: FamilyConfig | undefined, family: Family, address: number | bigint): IpamError {
+  const text = formatAddress(family, address)
+  if (config === undefined) {
+    const detail = `${text}: the Subnet has no ${familyName(family)} CIDR`
+    return { kind: 'out-of-range', reason: 'no-family', family, detail }
+  }
+  const inside = address >= config.network && address <= config.top
+  const reason = !inside ? 'outside' : address === config.network ? 'network' : 'broadcast'
+  return {
+    kind: 'out-of-range',
+    reason,
+    family,
+    detail: `${text} is not usable in ${config.cidr} (${reason})`,
+  }
 }
 
 const nicHeld = (nic: string): IpamError => ({

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { formatAddress, parseAddress, parseCidr } from '../../shared/ipam/address.ts'
-import { MAC_DRAWS, parseMac, randomMac } from '../../shared/ipam/mac.ts'
+import { MAC_DRAWS, MacSource, parseMac, randomMac } from '../../shared/ipam/mac.ts'
 import { seededRandom } from './harness.ts'
 
 describe('addresses (faults.md row 65)', () => {
@@ -117,7 +117,7 @@ describe('MACs', () => {
   it('a random one is unicast and locally administered, and not a taken one', () => {
     const taken = new Set<string>()
     for (let i = 0; i < 200; i++) {
-      const mac = randomMac(seededRandom(i), (m) => taken.has(m))
+      const mac = randomMac(new MacSource(seededRandom(i)), (m) => taken.has(m))
       if (!mac.ok) throw new Error(mac.error.detail)
       expect(mac.value).toMatch(/^[0-9a-f][26ae](:[0-9a-f]{2}){5}$/)
       taken.add(mac.value)
@@ -126,7 +126,7 @@ describe('MACs', () => {
 
   it('drawing gives up after a hundred taken ones (faults.md row 63)', () => {
     let draws = 0
-    const mac = randomMac(seededRandom(), () => ++draws > 0)
+    const mac = randomMac(new MacSource(seededRandom()), () => ++draws > 0)
     expect(mac).toMatchObject({ ok: false, error: { kind: 'no-mac' } })
     expect(draws).toBe(MAC_DRAWS)
   })
