@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
-import { bundleWorker, projectRoot } from '../workerd/bundle.ts'
+import { type Bundle, bundleWorker, projectRoot } from '../workerd/bundle.ts'
 import { writeConfig } from '../workerd/write.ts'
 import { answers200, until } from './wait.ts'
 
@@ -20,6 +20,8 @@ export interface WorkerdOptions {
   readonly vars?: Readonly<Record<string, string>>
   /** Path that answers 200 once the server is ready. */
   readonly readyPath?: string
+  /** Another Worker than Berth, to measure Berth against. */
+  readonly bundle?: Bundle
 }
 
 export interface RunningWorkerd {
@@ -38,7 +40,7 @@ export interface RunningWorkerd {
 
 /** Starts the bundled Worker in plain workerd on loopback, without wrangler's proxy, and waits until it is ready. */
 export async function startWorkerd(options: WorkerdOptions): Promise<RunningWorkerd> {
-  const bundle = await bundleWorker()
+  const bundle = options.bundle ?? (await bundleWorker())
   const objects = join(options.dataDir, 'objects')
   mkdirSync(objects, { recursive: true })
   const variables = { ...bundle.settings.vars, ...options.vars }
