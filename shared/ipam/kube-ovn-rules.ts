@@ -2,7 +2,8 @@ import { err, ok, type Result } from '../result.ts'
 import { formatAddress, parseAddress } from './address.ts'
 import type { MapLeaseIndex } from './lease-index.ts'
 import { parseMac } from './mac.ts'
-import { parseSkip, type SubnetAllocator } from './subnet.ts'
+import { parseSkip } from './request.ts'
+import type { SubnetAllocator } from './subnet.ts'
 import type { Family, IpamError, Lease } from './types.ts'
 
 /** What a request got: the families it asked for, and the MAC as Kube-OVN answers it. */
