@@ -82,14 +82,21 @@ export async function locateAll(
   const plain: Target[] = targets.map((target) =>
     'name' in target ? { name: target.name } : { namespace: target.namespace, podName: target.podName },
   )
-  const tells = (found: Located) =>
-    found.leases.some((lease) => lease !== null) ||
-    found.stored !== undefined ||
-    found.running !== undefined ||
-    found.mismatch === true
+  const hasKey = (found: Located) =>
+    found.stored !== undefined || found.running !== undefined || found.mismatch === true
+  const tells = (found: Located) => hasKey(found) || found.leases.some((lease) => lease !== null)
   const locate = (subnet: string) => ports.ledger(subnet).locate(plain, keyed)
 
   if (given !== undefined) return ok({ subnet: given, found: await locate(given) })
+  // A bare name may have moved to another Subnet since this key was answered; the key stayed where it was used.
+  if (keyed.key !== undefined) {
+    const answered = await firstLedger(ports, async (subnet) => {
+      const found = await locate(subnet)
+      return hasKey(found) ? found : undefined
+    })
+    if (!answered.ok) return answered
+    if (answered.value) return ok(answered.value)
+  }
   const firstName = targets.flatMap((target) => ('name' in target ? [target.name] : []))[0]
   const hinted = firstName === undefined ? undefined : await subnetHint(ports, firstName)
   if (hinted !== undefined) {
