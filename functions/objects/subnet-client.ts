@@ -38,6 +38,7 @@ export function subnetClient(namespace: DurableObjectNamespace, space: string): 
       request.key === undefined && !request.dryRun
         ? once((ledger) => ledger.release(request))
         : repeatable((ledger) => ledger.release(request)),
+    refuse: (keyed, why) => repeatable((ledger) => ledger.refuse(keyed, why)),
     report: (report) => repeatable((ledger) => ledger.report(report)),
     resume: (op, driver) => once((ledger) => ledger.resume(op, driver)),
     locate: (targets, keyed) => repeatable((ledger) => ledger.locate(targets, keyed)),

@@ -11,6 +11,7 @@ import type {
   SubnetFacts,
   Target,
 } from '../../shared/ledger/port.ts'
+import type { Problem } from '../../shared/problem.ts'
 import { systemRandom } from '../../shared/random.ts'
 import { type Env, objectPorts } from '../env.ts'
 import { durableObjectSql } from './sql.ts'
@@ -67,6 +68,10 @@ export class Subnet extends DurableObject<Env> {
 
   release(request: ReleaseRequest) {
     return this.#write(() => this.#ledger.release(request))
+  }
+
+  refuse(keyed: Keyed, why: Problem) {
+    return this.#write(() => this.#ledger.refuse(keyed, why))
   }
 
   report(report: Report) {

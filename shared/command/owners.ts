@@ -5,13 +5,16 @@ import { err, ok, type Result } from '../result.ts'
 import type { CommandPorts } from './ports.ts'
 import { clusterProblem } from './subnets.ts'
 
-/** Who among the owners is alive, so that its address must not be taken away (L1; semantics.md D18). */
+/**
+ * Who among the owners is alive, so that its address must not be taken away (L1; semantics.md D18). One that cools down
+ * is given back already, whoever lives.
+ */
 export async function livingOwners(
   ports: CommandPorts,
   leases: readonly LeaseView[],
 ): Promise<Result<Finding[], Problem>> {
   const questions = leases.flatMap((lease, item) =>
-    readsFor(lease).map((request) => ({ lease, item, request })),
+    lease.state === 'quarantined' ? [] : readsFor(lease).map((request) => ({ lease, item, request })),
   )
   const replies = await ports.cluster.send(questions.map(({ request }) => request))
   const findings = new Map<number, Finding>()

@@ -1,7 +1,7 @@
 import type { Answer, Keyed, LeaseView, Located, Target } from '../ledger/port.ts'
 import type { Problem } from '../problem.ts'
 import { type Finding, problem, problemOf } from '../problem.ts'
-import { ok, type Result } from '../result.ts'
+import { err, ok, type Result } from '../result.ts'
 import { drive } from './drive.ts'
 import { locateAll } from './find.ts'
 import { livingOwners } from './owners.ts'
@@ -36,24 +36,18 @@ export async function release(ports: CommandPorts, command: ReleaseCommand): Pro
       const answer = await ledger.settled(found.running, leftMs())
       return answer ? told(answer) : { kind: 'pending', operation: found.running, retryAfterMs: 1_000 }
     }
-    const present = presentLeases(found.leases, command.targets)
-    if (!present.ok) return { kind: 'refused', problem: present.error }
-    if (!command.force) {
-      const living = await livingOwners(
-        ports,
-        present.value.filter((lease) => lease.state !== 'quarantined'),
-      )
-      if (!living.ok) return { kind: 'refused', problem: living.error }
-      if (living.value.length > 0) return { kind: 'refused', problem: problemOf(living.value) }
-    }
+    const present = await releasable(ports, found.leases, command)
     const askedMs = ports.clock.nowMs()
-    const opened = await ledger.release({
-      ...keyed,
-      items: present.value.map(({ name, id, epoch }) => ({ name, id, epoch })),
-      dryRun: command.dryRun,
-      force: command.force,
-      ...(command.reason === undefined ? {} : { reason: command.reason }),
-    })
+    if (!present.ok && command.dryRun) return { kind: 'refused', problem: present.error }
+    const opened = present.ok
+      ? await ledger.release({
+          ...keyed,
+          items: present.value.map(({ name, id, epoch }) => ({ name, id, epoch })),
+          dryRun: command.dryRun,
+          force: command.force,
+          ...(command.reason === undefined ? {} : { reason: command.reason }),
+        })
+      : await ledger.refuse(keyed, present.error)
     switch (opened.kind) {
       case 'answer':
         return told(opened.answer)
@@ -97,6 +91,19 @@ function keyAnswer(found: Located): Answer | undefined {
     return { kind: 'refused', problem: mismatch }
   }
   return found.stored
+}
+
+/** The reservations meant, all there and none with a living owner (L1), or what is wrong with them. */
+async function releasable(
+  ports: CommandPorts,
+  leases: readonly (LeaseView | null)[],
+  { targets, force }: ReleaseCommand,
+): Promise<Result<readonly LeaseView[], Problem>> {
+  const present = presentLeases(leases, targets)
+  if (!present.ok || force) return present
+  const living = await livingOwners(ports, present.value)
+  if (!living.ok) return living
+  return living.value.length > 0 ? err(problemOf(living.value)) : present
 }
 
 function presentLeases(

@@ -3,6 +3,7 @@ import { type Finding, problem } from '../problem.ts'
 import { operationId, reservationId } from './ids.ts'
 import type { LeaseRow } from './lease.ts'
 import type { LeaseTag } from './lease-index.ts'
+import type { OpRow } from './op.ts'
 import type { ItemState } from './operations.ts'
 import type { Answer, HoldRequest, Opened, Wish } from './port.ts'
 import { findingOf, isFinal, refusedAnswer } from './refusals.ts'
@@ -52,22 +53,25 @@ export function knownKey(
   request: { readonly tenant: string; readonly key?: string; readonly bodyHash: string },
 ): Opened | undefined {
   if (request.key === undefined) return undefined
-  const row = space.keys.get(request.tenant, request.key)
+  const row = space.keys.get(request.tenant, request.key, space.clock.nowMs())
   if (!row) return undefined
+  const op = row.op === null ? undefined : space.ops.get(row.op)
+  const answer = row.answer ?? (op && op.state !== 'running' ? answerOf(op) : undefined)
+  // An operation that ended retryably is as if it had never been asked for.
+  if (op?.state !== 'running' && !(answer && isFinal(answer))) return undefined
   if (row.hash !== request.bodyHash) {
     const mismatch = problem('idempotency_mismatch', 'this Idempotency-Key was used for another request', {
       field: 'Idempotency-Key',
     })
     return { kind: 'answer', answer: { kind: 'refused', problem: mismatch } }
   }
-  if (row.answer) return { kind: 'answer', answer: row.answer }
-  const op = row.op === null ? undefined : space.ops.get(row.op)
-  if (!op) return undefined
-  if (op.state === 'running') return { kind: 'join', op: op.id, joined: row.joined }
-  const answer: Answer | undefined =
-    op.response ?? (op.problem ? { kind: 'refused', problem: op.problem } : undefined)
-  if (!answer || !isFinal(answer)) return undefined
+  if (!answer) return op && { kind: 'join', op: op.id, joined: row.joined }
   return { kind: 'answer', answer: row.joined ? asFound(answer) : answer }
+}
+
+/** How a closed operation was answered. */
+export function answerOf(op: OpRow): Answer | undefined {
+  return op.response ?? (op.problem ? { kind: 'refused', problem: op.problem } : undefined)
 }
 
 /** The answer of somebody who did not make the reservation. */

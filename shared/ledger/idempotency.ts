@@ -18,11 +18,13 @@ export class IdempotencyTable {
     this.sql = sql
   }
 
-  get(tenant: string, key: string): KeyRow | undefined {
+  /** What is remembered at wall time `wallMs`; a row that expired counts as gone before the alarm sweeps it. */
+  get(tenant: string, key: string, wallMs: number): KeyRow | undefined {
     const row = this.sql.first<{ hash: string; op: string | null; joined: number; response: string | null }>(
-      `SELECT hash, op, joined, response FROM idempotency WHERE tenant = ? AND key = ?`,
+      `SELECT hash, op, joined, response FROM idempotency WHERE tenant = ? AND key = ? AND expires_at > ?`,
       tenant,
       key,
+      wallMs,
     )
     return (
       row && {
@@ -57,7 +59,7 @@ export class IdempotencyTable {
   prune(wallMs: number, limit: number): number {
     return this.sql.run(
       `DELETE FROM idempotency WHERE (tenant, key) IN
-         (SELECT tenant, key FROM idempotency WHERE expires_at < ? LIMIT ?)`,
+         (SELECT tenant, key FROM idempotency WHERE expires_at <= ? LIMIT ?)`,
       wallMs,
       limit,
     )

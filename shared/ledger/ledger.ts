@@ -23,7 +23,7 @@ import type {
 } from './port.ts'
 import { find, locate, operation, page, spaceView } from './reads.ts'
 import { findingOf } from './refusals.ts'
-import { release } from './release.ts'
+import { refuse, release } from './release.ts'
 import { Space, type SpacePorts } from './space.ts'
 import { report, resume, takeOver } from './steps.ts'
 import { announce, configure, retire, subnetGone } from './subnet.ts'
@@ -95,6 +95,11 @@ export class Ledger implements LedgerPort {
 
   async release(request: ReleaseRequest): Promise<Opened> {
     return this.space ? release(this.space, request) : { kind: 'unconfigured' }
+  }
+
+  async refuse(keyed: Keyed, why: Problem): Promise<Opened> {
+    if (this.space?.subnet) return refuse(this.space, keyed, why)
+    return { kind: 'answer', answer: { kind: 'refused', problem: why } }
   }
 
   async report(told: Report): Promise<Next> {

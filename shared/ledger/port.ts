@@ -210,6 +210,8 @@ export interface LedgerPort {
   hold(request: HoldRequest): Promise<Opened>
   locate(targets: readonly Target[], keyed: Keyed): Promise<Located>
   release(request: ReleaseRequest): Promise<Opened>
+  /** Keeps a final refusal the caller came to by itself under the key; answers what the key says by now. */
+  refuse(keyed: Keyed, why: Problem): Promise<Opened>
   report(report: Report): Promise<Next>
   resume(op: string, driver: number): Promise<Next>
   /** The operation's answer, or undefined when `waitMs` ended first or there is no such operation. */

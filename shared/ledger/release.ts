@@ -1,9 +1,9 @@
-import { type Finding, problem } from '../problem.ts'
+import { type Finding, type Problem, problem } from '../problem.ts'
 import { knownKey } from './hold.ts'
 import { operationId } from './ids.ts'
 import type { LeaseRow } from './lease.ts'
 import type { ItemState } from './operations.ts'
-import type { LeaseView, Opened, ReleaseRequest } from './port.ts'
+import type { Answer, Keyed, LeaseView, Opened, ReleaseRequest } from './port.ts'
 import { isFinal, refusedAnswer } from './refusals.ts'
 import type { Space, Verdict } from './space.ts'
 import { issue } from './steps.ts'
@@ -21,6 +21,21 @@ export function release(space: Space, request: ReleaseRequest): Opened {
     if (!answer || request.dryRun || request.key === undefined || !isFinal(answer)) return opened
     space.keys.put(request, { answer }, space.clock.nowMs() + space.settings.keyMs)
     return { commit: true, value: opened.value }
+  })
+}
+
+/**
+ * The caller found out why a release is out of the question (its owner lives, there is no such reservation): kept under
+ * its key like any final refusal. The key may have been answered, or be under way, since the caller looked.
+ */
+export function refuse(space: Space, request: Keyed, why: Problem): Opened {
+  return space.transaction((): Verdict<Opened> => {
+    const known = knownKey(space, request)
+    if (known) return { commit: false, value: known }
+    const answer: Answer = { kind: 'refused', problem: why }
+    const kept = request.key !== undefined && isFinal(answer)
+    if (kept) space.keys.put(request, { answer }, space.clock.nowMs() + space.settings.keyMs)
+    return { commit: kept, value: { kind: 'answer', answer } }
   })
 }
 

@@ -228,7 +228,10 @@ describe('pages', () => {
   it.each([
     ['lost', `DELETE FROM page`],
     ['damaged', `UPDATE page SET bytes = zeroblob(length(bytes))`],
-    ['damaged where nobody looked yet', `UPDATE page SET bytes = zeroblob(length(bytes)) WHERE key <> 'layout'`],
+    [
+      'damaged where nobody looked yet',
+      `UPDATE page SET bytes = zeroblob(length(bytes)) WHERE key <> 'layout'`,
+    ],
     ['of another version', `UPDATE page SET head = zeroblob(96), bytes = zeroblob(96)`],
   ])('that are %s are made anew from the rows', async (_, damage) => {
     const world = new World()

@@ -69,6 +69,11 @@ export class World {
     return this.entry(subnet).ledger
   }
 
+  /** Subnets somebody asked for so far. */
+  subnets(): readonly string[] {
+    return [...this.ledgers.keys()].sort()
+  }
+
   sql(subnet = 'ovn-default'): Sql {
     return this.entry(subnet).storage.sql
   }
