@@ -12,6 +12,7 @@ export default defineConfig({
           name: 'workerd',
           include: ['test/**/*.test.ts'],
           exclude: ['test/**/*.node.test.ts', 'test/peers/**'],
+          testTimeout: 60_000,
         },
       },
       {

@@ -82,9 +82,8 @@ export async function locateAll(
   const plain: Target[] = targets.map((target) =>
     'name' in target ? { name: target.name } : { namespace: target.namespace, podName: target.podName },
   )
-  const hasKey = (found: Located) =>
-    found.stored !== undefined || found.running !== undefined || found.mismatch === true
-  const tells = (found: Located) => hasKey(found) || found.leases.some((lease) => lease !== null)
+  const isRepeat = (found: Located) => found.stored !== undefined || found.running !== undefined
+  const tells = (found: Located) => isRepeat(found) || found.leases.some((lease) => lease !== null)
   const locate = (subnet: string) => ports.ledger(subnet).locate(plain, keyed)
 
   if (given !== undefined) return ok({ subnet: given, found: await locate(given) })
@@ -92,7 +91,7 @@ export async function locateAll(
   if (keyed.key !== undefined) {
     const answered = await firstLedger(ports, async (subnet) => {
       const found = await locate(subnet)
-      return hasKey(found) ? found : undefined
+      return isRepeat(found) ? found : undefined
     })
     if (!answered.ok) return answered
     if (answered.value) return ok(answered.value)

@@ -38,7 +38,7 @@ describe('1,000 parallel requests of one owner', () => {
 })
 
 describe('5,000 parallel automatic requests', () => {
-  it('get 5,000 addresses and MACs', { timeout: 120_000 }, async () => {
+  it('get 5,000 addresses and MACs', { timeout: 240_000 }, async () => {
     await makeSubnet('storm-auto', '10.52.0.0/16')
     const owners = Array.from({ length: 5_000 }, (_, n) => `pod-${n}`)
     const replies = await spread(owners, 500, (podName) => post('/v1/reserve', wish('storm-auto', podName)))
