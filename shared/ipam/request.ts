@@ -33,7 +33,8 @@ export function parseWish(
 ): Result<number | bigint, IpamError> {
   if (typeof wish !== 'string') {
     const top = family === 4 ? 0xffffffff : (1n << 128n) - 1n
-    if (wish >= 0 && wish <= top && (typeof wish === 'bigint') === (family === 6)) return ok(wish)
+    const whole = family === 6 ? typeof wish === 'bigint' : Number.isInteger(wish)
+    if (whole && wish >= 0 && wish <= top) return ok(wish)
     return err({ kind: 'invalid-ip', field, detail: `${wish} is no ${familyName(family)} address` })
   }
   const address = parseAddress(wish, field)
