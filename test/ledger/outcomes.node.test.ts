@@ -1,56 +1,12 @@
 import { describe, expect, it } from 'vitest'
-import type { ClusterFailure, ClusterReply, ClusterRequest } from '../../shared/cluster/port.ts'
+import type { ClusterRequest } from '../../shared/cluster/port.ts'
 import { operation, reservation } from '../../shared/command/find.ts'
 import { release } from '../../shared/command/release.ts'
 import { reserve } from '../../shared/command/reserve.ts'
 import { err } from '../../shared/result.ts'
 import { expectAgreement, ipObjects } from '../support/agreement.ts'
-import { type Intercept, Killed, refusal, reserved, World } from '../support/world.ts'
-
-const lost: ClusterFailure = { reason: 'Unavailable', outcome: 'unknown', message: 'connection reset' }
-const busy = (retryAfterMs?: number): ClusterFailure => ({
-  reason: 'TooManyRequests',
-  outcome: 'refused',
-  message: 'slow down',
-  ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
-})
-
-/** Answers the first `times` batches that hold this verb itself. */
-function first(
-  times: number,
-  verb: ClusterRequest['verb'],
-  answer: (requests: readonly ClusterRequest[], pass: Parameters<Intercept>[1]) => Promise<ClusterReply[]>,
-): Intercept {
-  let left = times
-  return (requests, pass) => {
-    if (!requests.some((request) => request.verb === verb) || left <= 0) return pass(requests)
-    left--
-    return answer(requests, pass)
-  }
-}
-
-const refuse = (failure: ClusterFailure) => async (requests: readonly ClusterRequest[]) =>
-  requests.map(() => err(failure))
-
-async function warm(settings = {}): Promise<World> {
-  const world = new World(settings)
-  reserved(await reserve(world.ports, world.reserveCommand([{ podName: 'before' }])))
-  world.sent.length = 0
-  return world
-}
-
-/** Runs a write while the clock and the alarm go on. */
-async function driven<T>(world: World, work: Promise<T>, ms = 6_000): Promise<T> {
-  let done = false
-  void work.then(() => {
-    done = true
-  })
-  for (let spent = 0; spent < ms && !done; spent += 100) {
-    for (let turn = 0; turn < 50; turn++) await Promise.resolve()
-    if (!done) world.clock.advance(100)
-  }
-  return work
-}
+import { busy, driven, first, lost, refuse, warm } from '../support/drive.ts'
+import { Killed, refusal, reserved, type World } from '../support/world.ts'
 
 const count = (world: World, verb: ClusterRequest['verb']) =>
   world.sent.filter((request) => request.verb === verb).length

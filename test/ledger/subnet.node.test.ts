@@ -7,20 +7,8 @@ import { recount } from '../../shared/ledger/counts.ts'
 import { LeaseTable } from '../../shared/ledger/lease.ts'
 import { Space } from '../../shared/ledger/space.ts'
 import { expectAgreement, ipObjects } from '../support/agreement.ts'
+import { put, subnetManifest } from '../support/drive.ts'
 import { Killed, refusal, reserved, World } from '../support/world.ts'
-
-const manifest = (spec: object, name = 'lab') => ({
-  apiVersion: 'kubeovn.io/v1',
-  kind: 'Subnet',
-  metadata: { name },
-  spec,
-})
-
-async function put(world: World, spec: object, name = 'lab') {
-  const result = await putSubnet(world.ports, manifest(spec, name), false)
-  if (!result.ok) throw new Error(JSON.stringify(result.error))
-  return result.value
-}
 
 const inLab = (podName: string, v4IpAddress?: string) => ({
   subnet: 'lab',
@@ -57,7 +45,7 @@ describe('a Subnet', () => {
     [{ cidrBlock: '10.30.1.0/24,10.30.2.0/24' }, 'spec.cidrBlock'],
   ])('is refused: %j', async (spec, field) => {
     const world = new World()
-    const result = await putSubnet(world.ports, manifest(spec), false)
+    const result = await putSubnet(world.ports, subnetManifest(spec), false)
     expect(!result.ok && result.error.field).toBe(field)
     expect((await subnet(world.ports, 'lab')).ok).toBe(false)
   })

@@ -20,7 +20,7 @@ export function snapshot(world: World, except: readonly string[] = []): Snapshot
       .map(({ name }) => name)
       .filter((name) => !except.includes(name))
     const tables = names.map((name) => [name, sql.all(`SELECT * FROM ${name}`).map(readable)] as const)
-    ledgers[subnet] = Object.fromEntries(tables)
+    if (names.length > 0) ledgers[subnet] = Object.fromEntries(tables)
   }
   const objects = (['IP', 'Subnet'] as const).flatMap((kind) => {
     const list = world.store.list(kind, {})
