@@ -9,8 +9,9 @@ export function durableObjectSql(storage: DurableObjectStorage): Sql {
     all: <Row extends SqlRow>(query: string, ...parameters: SqlValue[]) =>
       exec(query, parameters).toArray().map(fromStorage) as Row[],
     first: <Row extends SqlRow>(query: string, ...parameters: SqlValue[]) => {
-      const next = exec(query, parameters).next()
-      return next.done ? undefined : (fromStorage(next.value) as Row)
+      // To the end, for a statement left in the middle cannot be used again and would be compiled anew.
+      const [row] = exec(query, parameters).toArray()
+      return row && (fromStorage(row) as Row)
     },
     *iterate<Row extends SqlRow>(query: string, ...parameters: SqlValue[]) {
       for (const row of exec(query, parameters)) yield fromStorage(row) as Row

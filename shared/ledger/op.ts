@@ -2,6 +2,7 @@ import type { Problem } from '../problem.ts'
 import type { Sql, SqlRow } from '../sql.ts'
 import type { ItemState, OpKind, Phase } from './operations.ts'
 import type { Answer } from './port.ts'
+import { Recent } from './recent.ts'
 
 /** One row of `op`. */
 export interface OpRow {
@@ -63,10 +64,16 @@ function decode(row: StoredOp): OpRow {
   }
 }
 
+const INSERT = `INSERT INTO op (${COLUMNS}) VALUES (${Array(14).fill('?').join(', ')})`
+
+/** Items of open operations kept in memory from one call to the next. */
+const RECENT_ITEMS = 8_192
+
 /** Operations and their attempts. */
 export class OpTable {
   private readonly sql: Sql
   private readonly dueAt: (ledgerMs: number) => void
+  private readonly open = new Recent<OpRow>(RECENT_ITEMS)
 
   /** `dueAt` is told the time at which each open operation is to be looked at. */
   constructor(sql: Sql, dueAt: (ledgerMs: number) => void) {
@@ -75,19 +82,15 @@ export class OpTable {
   }
 
   get(id: string): OpRow | undefined {
+    const open = this.open.get(id)
+    if (open) return open
     const row = this.sql.first<StoredOp>(`SELECT ${COLUMNS} FROM op WHERE id = ?`, id)
     return row && decode(row)
   }
 
   insert(op: OpRow): void {
-    this.sql.run(
-      `INSERT INTO op (${COLUMNS}) VALUES (${Array(14).fill('?').join(', ')})`,
-      op.id,
-      op.kind,
-      ...mutable(op),
-      op.createdAt,
-      op.updatedAt,
-    )
+    this.sql.run(INSERT, op.id, op.kind, ...mutable(op), op.createdAt, op.updatedAt)
+    this.remember(op)
     if (op.nextMs !== null) this.dueAt(op.nextMs)
   }
 
@@ -99,7 +102,18 @@ export class OpTable {
       op.updatedAt,
       op.id,
     )
+    this.remember(op)
     if (op.nextMs !== null) this.dueAt(op.nextMs)
+  }
+
+  /** The transaction that wrote has committed. */
+  committed(): void {
+    this.open.committed()
+  }
+
+  /** The transaction that wrote was taken back. */
+  rolledBack(): void {
+    this.open.rolledBack()
   }
 
   /** Ids of open operations whose driver fell silent by `ledgerMs`. */
@@ -158,6 +172,11 @@ export class OpTable {
 
   any(): boolean {
     return this.sql.first(`SELECT 1 AS one FROM op LIMIT 1`) !== undefined
+  }
+
+  /** Open operations will be asked for again soon, closed ones hardly. */
+  private remember(op: OpRow): void {
+    this.open.wrote(op.id, op.state === 'running' ? op : undefined, op.items.length)
   }
 }
 

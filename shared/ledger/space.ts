@@ -162,6 +162,8 @@ export class Space {
         return verdict.value
       })
       if (before.mark) before.allocator?.settle(before.mark)
+      this.leases.committed()
+      this.ops.committed()
       const closed = this.closed
       this.closed = []
       for (const { op, answer } of closed) for (const listener of this.listeners) listener(op, answer)
@@ -173,7 +175,8 @@ export class Space {
       if (before.mark) before.allocator?.rollback(before.mark)
       this.closed = []
       this.metaCache.clear()
-      this.leases.forget()
+      this.leases.rolledBack()
+      this.ops.rolledBack()
       if (refused) return refused.value
       throw error
     }
