@@ -174,6 +174,13 @@ export class BitPlane implements Plane<number> {
     const into = target as BitPlane
     for (let p = this.nextPage(0); p >= 0; p = this.nextPage(p + 1)) {
       const from = this.open(p)
+      if (into.counts[p] === 0) {
+        this.pages[p] = into.pages[p] ?? new BitPage(this.pageBits)
+        into.pages[p] = from
+        into.recount(p)
+        this.recount(p)
+        continue
+      }
       const to = into.open(p)
       for (let w = from.nextWord(0); w >= 0; w = from.nextWord(w + 1)) {
         to.setWord(w, (to.words[w]! | from.words[w]!) >>> 0)

@@ -21,6 +21,8 @@ export class MapLeaseIndex<Tag = unknown> implements LeaseIndex<Tag> {
   private moves6 = new Uint32Array(16)
   private puts = new Uint32Array(16)
   private clock = 0
+  private lastNic = ''
+  private lastHash = hashText('')
   private undos: { readonly nic: string; readonly before: Lease<Tag> | undefined }[] | undefined
 
   get size(): number {
@@ -34,7 +36,7 @@ export class MapLeaseIndex<Tag = unknown> implements LeaseIndex<Tag> {
   }
 
   byNic(nic: string): Lease<Tag> | undefined {
-    const row = this.rowOf(nic, hashText(nic))
+    const row = this.rowOf(nic, this.hashNic(nic))
     return row < 0 ? undefined : this.rows[row]
   }
 
@@ -61,16 +63,30 @@ export class MapLeaseIndex<Tag = unknown> implements LeaseIndex<Tag> {
     matches: (lease: Lease<Tag>) => boolean,
     order: Uint32Array,
   ): readonly Lease<Tag>[] {
-    let row = index.first(hash)
-    if (row < 0) return NONE
-    const found: number[] = []
-    for (; row >= 0; row = index.next(row, hash)) if (matches(this.rows[row]!)) found.push(row)
-    if (found.length > 1) found.sort((a, b) => order[a]! - order[b]!)
-    return found.map((each) => this.rows[each]!)
+    let one = -1
+    let more: number[] | undefined
+    for (let row = index.first(hash); row >= 0; row = index.next(row, hash)) {
+      if (!matches(this.rows[row]!)) continue
+      if (one < 0) one = row
+      else if (more === undefined) more = [one, row]
+      else more.push(row)
+    }
+    if (one < 0) return NONE
+    if (more === undefined) return [this.rows[one]!]
+    return more.sort((a, b) => order[a]! - order[b]!).map((row) => this.rows[row]!)
+  }
+
+  /** A port is looked up and then put or removed: its name is hashed once. */
+  private hashNic(nic: string): number {
+    if (nic !== this.lastNic) {
+      this.lastNic = nic
+      this.lastHash = hashText(nic)
+    }
+    return this.lastHash
   }
 
   put(lease: Lease<Tag>): void {
-    const hash = hashText(lease.nic)
+    const hash = this.hashNic(lease.nic)
     let row = this.rowOf(lease.nic, hash)
     const before = row < 0 ? undefined : this.rows[row]
     this.undos?.push({ nic: lease.nic, before })
@@ -115,7 +131,7 @@ export class MapLeaseIndex<Tag = unknown> implements LeaseIndex<Tag> {
   }
 
   remove(nic: string): void {
-    const row = this.rowOf(nic, hashText(nic))
+    const row = this.rowOf(nic, this.hashNic(nic))
     if (row < 0) return
     const before = this.rows[row]!
     this.undos?.push({ nic, before })
