@@ -15,7 +15,7 @@ export interface ReadOptions {
 /** A refusal on its way out of the recursive descent; never leaves this folder. */
 export class Unreadable extends Error {
   readonly problem: Problem
-  constructor(code: 'malformed' | 'invalid_field', detail: string, field: string) {
+  constructor(code: 'malformed' | 'invalid_field' | 'too_large', detail: string, field: string) {
     super(detail)
     this.problem = problem(code, detail, { field })
   }

@@ -20,8 +20,13 @@ import { positionOf } from './position.ts'
 /** Documents in one stream; as many as a group may have items, and one more so that the excess can be told. */
 const DOCUMENT_LIMIT = 1001
 const ALIAS_LIMIT = 100
+/** Lexemes in a body. A thousand objects as kubectl prints them have 160,000; each costs some microseconds. */
+const LEXEME_LIMIT = 250_000
 /** Nodes reached through aliases, so that a few of them cannot grow into millions. */
 const ALIASED_NODE_LIMIT = 10_000
+
+/** The library knows more than the core schema's (§10.3), such as binary and set. */
+const CORE_TAGS = /^(?:!|tag:yaml\.org,2002:(?:str|int|float|bool|null|map|seq))$/
 
 /**
  * A YAML 1.2 stream with the core schema: `no` and `1:30` are strings. Refused with line and column: duplicate names
@@ -53,7 +58,10 @@ function refuse(text: string, offset: number, what: string, path: readonly (stri
   throw new Unreadable('malformed', `not acceptable YAML at ${positionOf(text, offset)}: ${what}`, field)
 }
 
-/** Drives lexer, parser and composer by hand: the parser's stack shows the depth before anything recurses over it. */
+/**
+ * Drives lexer, parser and composer by hand: the parser's stack shows the depth before anything recurses over it, and
+ * the first fault ends the work, where the library would collect a million of them.
+ */
 function* documents(text: string): Generator<Document.Parsed> {
   const lexer = new Lexer()
   const parser = new Parser()
@@ -61,18 +69,38 @@ function* documents(text: string): Generator<Document.Parsed> {
     version: '1.2',
     schema: 'core',
     merge: false,
-    intAsBigInt: true,
     uniqueKeys: false,
     prettyErrors: false,
     logLevel: 'silent',
-    stringKeys: false,
   })
+  // Private in its types; the only place every fault and warning passes as it is found.
+  const faults = composer as unknown as {
+    onError: (place: FaultPlace, code: string, message: string) => void
+  }
+  faults.onError = (place, _code, message) => refuse(text, offsetOf(place), message)
+  let lexemes = 0
   for (const lexeme of lexer.lex(text)) {
+    if (++lexemes > LEXEME_LIMIT) tooMany(text, parser.offset)
     if (parser.stack.length > DEPTH_LIMIT + 3) tooDeep(text, parser.offset)
-    for (const token of parser.next(lexeme)) yield* composer.next(token)
+    for (const token of parser.next(lexeme)) {
+      if (token.type === 'error') refuse(text, token.offset, token.message)
+      yield* composer.next(token)
+    }
   }
   for (const token of parser.end()) yield* composer.next(token)
   yield* composer.end(false, text.length)
+}
+
+type FaultPlace = number | readonly number[] | { readonly offset: number }
+
+function offsetOf(place: FaultPlace): number {
+  if (typeof place === 'number') return place
+  return 'offset' in place ? place.offset : (place[0] ?? 0)
+}
+
+function tooMany(text: string, offset: number): never {
+  const detail = `more than ${LEXEME_LIMIT} YAML tokens at ${positionOf(text, offset)}; send fewer objects, or JSON`
+  throw new Unreadable('too_large', detail, 'body')
 }
 
 function tooDeep(text: string, offset: number): never {
@@ -96,9 +124,8 @@ class YamlReader {
   }
 
   value(): unknown {
-    const { errors, warnings, directives, contents } = this.document
-    const complaint = errors[0] ?? warnings[0]
-    if (complaint) refuse(this.text, complaint.pos[0], complaint.message)
+    const { errors, directives, contents } = this.document
+    if (errors[0]) refuse(this.text, errors[0].pos[0], errors[0].message)
     if (directives.yaml.explicit && directives.yaml.version !== '1.2')
       refuse(this.text, this.document.range[0], 'only YAML 1.2 is read')
     return contents === null ? null : this.node(contents)
@@ -110,9 +137,10 @@ class YamlReader {
 
   private node(node: ParsedNode): unknown {
     if (this.insideAlias > 0 && ++this.aliasedNodes > ALIASED_NODE_LIMIT)
-      this.refuse(node, 'aliases grow beyond reason')
+      refuse(this.text, node.range[0], 'aliases grow beyond reason')
     if (isAlias(node)) return this.alias(node)
     if (node.anchor) this.anchors.set(node.anchor, node)
+    if (node.tag && !CORE_TAGS.test(node.tag)) this.refuse(node, `the tag ${quote(node.tag)} is not read`)
     if (isScalar(node)) return this.scalar(node as Scalar.Parsed)
     if (this.path.length >= DEPTH_LIMIT) tooDeep(this.text, node.range[0])
     if (isSeq(node)) {
@@ -156,7 +184,7 @@ class YamlReader {
   private alias(node: ParsedNode & { source: string }): unknown {
     const target = this.anchors.get(node.source)
     if (!target) return this.refuse(node, `no anchor ${quote(node.source)} before this alias`)
-    if (++this.aliases > ALIAS_LIMIT) this.refuse(node, `more than ${ALIAS_LIMIT} aliases`)
+    if (++this.aliases > ALIAS_LIMIT) refuse(this.text, node.range[0], `more than ${ALIAS_LIMIT} aliases`)
     this.insideAlias++
     const value = this.node(target)
     this.insideAlias--
@@ -166,7 +194,7 @@ class YamlReader {
   private scalar(node: Scalar.Parsed): unknown {
     const { value } = node
     if (typeof value === 'string') return this.string(node, value)
-    if (typeof value === 'bigint' || typeof value === 'number') return this.number(node, value)
+    if (typeof value === 'number') return this.number(node)
     if (value === null || typeof value === 'boolean') return value
     return this.refuse(node, 'not a value that JSON has')
   }
@@ -177,11 +205,10 @@ class YamlReader {
     return value
   }
 
-  private number(node: Scalar.Parsed, value: bigint | number): number | bigint {
-    const number =
-      typeof value === 'bigint'
-        ? exactNumber(String(value), true, this.wide)
-        : exactNumber(node.source, false, this.wide)
-    return number ?? this.refuse(node, `${quote(node.source)} cannot be held exactly; write it as a string`)
+  private number(node: Scalar.Parsed): number | bigint {
+    const { source } = node
+    const integer = /^(?:[-+]?\d+|0[xo][0-9A-Fa-f]+)$/.test(source)
+    const number = exactNumber(source, integer, this.wide)
+    return number ?? this.refuse(node, `${quote(source)} cannot be held exactly; write it as a string`)
   }
 }

@@ -1,8 +1,11 @@
 import { Document, isScalar, Scalar, visit } from 'yaml'
 import type { KubeObject } from '../../shared/cluster/port.ts'
 
-/** go-yaml quotes what YAML 1.1 would read as a sexagesimal number (encode.go isBase60Float). */
-const SEXAGESIMAL = /^[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?$/
+/**
+ * Strings the library would write so that some reader gets another value: sexagesimal numbers to YAML 1.1 (go-yaml's
+ * isBase60Float), octal ones to YAML 1.2, and blocks that begin with space.
+ */
+const NEEDS_QUOTES = /^(?:[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?|0o[0-7]+|\s[\s\S]*\n[\s\S]*)$/
 
 /**
  * As `kubectl get -o yaml` prints: names sorted, two spaces, lists not indented, strings plain unless YAML 1.1 or 1.2
@@ -17,7 +20,7 @@ export function writeYaml(value: unknown): string {
   })
   visit(document, {
     Scalar(_key, node) {
-      if (isScalar(node) && typeof node.value === 'string' && SEXAGESIMAL.test(node.value))
+      if (isScalar(node) && typeof node.value === 'string' && NEEDS_QUOTES.test(node.value))
         node.type = Scalar.QUOTE_DOUBLE
     },
   })
