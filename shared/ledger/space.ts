@@ -55,6 +55,7 @@ export class Space {
   private allocating: SubnetAllocator<LeaseTag> | undefined
   private counted: Counts
   private elapsed: ElapsedState
+  private excluding: (ExcludeTest & { readonly config: SubnetConfig }) | undefined
   private earliestDueMs: number | undefined
   /** meta rows read or written so far; the table is small and this object its only writer. */
   private readonly metaCache = new Map<string, string | undefined>()
@@ -226,13 +227,8 @@ export class Space {
 
   /** Which rows Kube-OVN's and the ledger's formulas count apart. */
   excludes(): ExcludeTest {
-    const { v4, v6 } = this.config
-    return {
-      v4: (address) => v4?.excludes.has(address) ?? false,
-      v6: (address) => v6?.excludes.has(address) ?? false,
-      isGateway: (row) =>
-        (row.v4 !== null && row.v4 === v4?.gateway) || (row.v6 !== null && row.v6 === v6?.gateway),
-    }
+    if (this.excluding?.config !== this.config) this.excluding = excludesOf(this.config)
+    return this.excluding
   }
 
   /** A row as others see it. */
@@ -332,3 +328,14 @@ export class Space {
 
 /** Makes the storage roll back a transaction that was refused, not broken. */
 class RolledBack extends Error {}
+
+function excludesOf(config: SubnetConfig): ExcludeTest & { readonly config: SubnetConfig } {
+  const { v4, v6 } = config
+  return {
+    config,
+    v4: (address) => v4?.excludes.has(address) ?? false,
+    v6: (address) => v6?.excludes.has(address) ?? false,
+    isGateway: (row) =>
+      (row.v4 !== null && row.v4 === v4?.gateway) || (row.v6 !== null && row.v6 === v6?.gateway),
+  }
+}

@@ -67,20 +67,49 @@ describe('a write is whole or absent', () => {
     }
   }
 
-  test.each([0, 1, 2])('create fails at statement %i of 3: the batch goes on, no half object', (at) => {
-    const sql = failing(nodeSql())
-    const store = embeddedStore(sql)
-    const before = dump(sql)
-    sql.failAfter(at)
-    const [lost, made] = store.send([
-      { verb: 'create', object: ip('lost') },
-      { verb: 'create', object: ip('made') },
-    ])
-    expect(lost).toMatchObject({ ok: false, error: { reason: 'Unavailable', outcome: 'refused' } })
-    expect(made).toMatchObject({ ok: true, value: { metadata: { resourceVersion: '3' } } })
-    expect(listed(store, 'IP').map(({ metadata }) => metadata.name)).toEqual(['made'])
-    expect(dump(sql).embedded_event).toHaveLength((before.embedded_event?.length ?? 0) + 1)
-  })
+  test.each(['embedded_object', 'embedded_event'])(
+    'create that always fails in %s: the batch goes on, no half object',
+    (table) => {
+      const sql = nodeSql()
+      const store = embeddedStore({
+        ...sql,
+        run: (statement, ...parameters) => {
+          const lost = parameters.some((value) => typeof value === 'string' && value.includes('lost'))
+          if (lost && statement.includes(`INTO ${table}`)) throw new Error('disk full')
+          return sql.run(statement, ...parameters)
+        },
+      })
+      const before = dump(sql)
+      const [lost, made] = store.send([
+        { verb: 'create', object: ip('lost') },
+        { verb: 'create', object: ip('made') },
+      ])
+      expect(lost).toMatchObject({ ok: false, error: { reason: 'Unavailable', outcome: 'refused' } })
+      expect(made).toMatchObject({ ok: true, value: { metadata: { resourceVersion: '3' } } })
+      expect(listed(store, 'IP').map(({ metadata }) => metadata.name)).toEqual(['made'])
+      expect(dump(sql).embedded_event).toHaveLength((before.embedded_event?.length ?? 0) + 1)
+    },
+  )
+
+  test.each([0, 1, 2, 3, 4])(
+    'a batch that fails once at statement %i of 5 is carried out after all',
+    (at) => {
+      const sql = failing(nodeSql())
+      const store = embeddedStore(sql)
+      const before = dump(sql)
+      sql.failAfter(at)
+      const replies = store.send([
+        { verb: 'create', object: ip('a') },
+        { verb: 'create', object: ip('b') },
+      ])
+      expect(replies).toMatchObject([
+        { ok: true, value: { metadata: { resourceVersion: '3' } } },
+        { ok: true, value: { metadata: { resourceVersion: '4' } } },
+      ])
+      expect(dump(sql).embedded_event).toHaveLength((before.embedded_event?.length ?? 0) + 2)
+      expect(dump(sql).embedded_state).toMatchObject([{ rv: 4 }])
+    },
+  )
 
   test.each(['patch', 'marking', 'delete', 'last finalizer'])(
     '%s fails at any statement: as before',

@@ -174,5 +174,8 @@ const encoder = new TextEncoder()
 
 /** How many bytes `text` takes as UTF-8. */
 export function utf8Bytes(text: string): number {
+  let ascii = 0
+  while (ascii < text.length && text.charCodeAt(ascii) < 0x80) ascii++
+  if (ascii === text.length) return ascii
   return encoder.encode(text).length
 }

@@ -43,10 +43,16 @@ export interface Before {
   readonly body: string
 }
 
-/** The counter and the bounded log of changes. Every `append` belongs inside the transaction of its change. */
+/**
+ * The counter and the bounded log of changes. Every `append` belongs inside the transaction of its change, and that
+ * transaction ends with `settle`, or with `forget` after a rollback: in between the counter is ahead of its row.
+ */
 export class EventLog {
   readonly #sql: Sql
   readonly #limits: LogLimits
+  /** The counter's row as last read or written, so that a write need not read it. */
+  #known: State | undefined
+  #unwritten = false
 
   constructor(sql: Sql, limits: LogLimits = LOG_LIMITS) {
     this.#sql = sql
@@ -64,7 +70,7 @@ export class EventLog {
     return this.#state().rv + 1
   }
 
-  /** Writes change number `rv` (from `next`, same transaction) and moves the counter. */
+  /** Writes change number `rv` (from `next`, same transaction) and moves the counter on. */
   append(rv: number, type: ChangeEvent['type'], key: Key, body: string, before?: Before): void {
     this.#sql.run(
       `INSERT INTO embedded_event (rv, type, kind, namespace, body) VALUES (?, ?, ?, ?, ?)`,
@@ -87,8 +93,28 @@ export class EventLog {
     }
     const { compacted, log_bytes } = this.#state()
     const bytes = log_bytes + utf8Bytes(body) + (before ? utf8Bytes(before.body) : 0)
-    this.#sql.run(`UPDATE embedded_state SET rv = ?, log_bytes = ? WHERE id = 0`, rv, bytes)
-    this.#compact({ rv, compacted, log_bytes: bytes })
+    this.#known = { rv, compacted, log_bytes: bytes }
+    this.#unwritten = true
+  }
+
+  /** Writes the counter once for all appends of a transaction, and forgets the past beyond the limits. */
+  settle(): void {
+    if (!this.#unwritten) return
+    const state = this.#compacted(this.#state())
+    this.#sql.run(
+      `UPDATE embedded_state SET rv = ?, compacted = ?, log_bytes = ? WHERE id = 0`,
+      state.rv,
+      state.compacted,
+      state.log_bytes,
+    )
+    this.#known = state
+    this.#unwritten = false
+  }
+
+  /** The transaction was taken back. */
+  forget(): void {
+    this.#known = undefined
+    this.#unwritten = false
   }
 
   /** Events of a kind after a resourceVersion. Expired when the log no longer reaches back, Invalid when it is no number. */
@@ -133,20 +159,23 @@ export class EventLog {
   }
 
   #state(): State {
+    if (this.#known) return this.#known
     const state = this.#sql.first<{ rv: number; compacted: number; log_bytes: number }>(
       `SELECT rv, compacted, log_bytes FROM embedded_state WHERE id = 0`,
     )
     if (!state) throw new Error('the embedded cluster lost its counter')
+    this.#known = state
     return state
   }
 
   /** Cuts in steps (a tenth of the log, or half of it by size), so that most writes pay nothing. */
-  #compact({ rv, compacted, log_bytes }: State): void {
+  #compacted(state: State): State {
+    const { rv, compacted, log_bytes } = state
     const { maxEvents, maxLogBytes } = this.#limits
     const kept = rv - compacted
     const tooMany = kept > maxEvents + Math.ceil(maxEvents / 10)
     const tooLarge = log_bytes > maxLogBytes
-    if (!tooMany && !tooLarge) return
+    if (!tooMany && !tooLarge) return state
     const through = rv - Math.min(maxEvents, tooLarge ? Math.floor(kept / 2) : maxEvents)
     let freed = 0
     for (const table of ['embedded_event', 'embedded_before']) {
@@ -157,10 +186,6 @@ export class EventLog {
         )?.bytes ?? 0
       this.#sql.run(`DELETE FROM ${table} WHERE rv <= ?`, through)
     }
-    this.#sql.run(
-      `UPDATE embedded_state SET compacted = ?, log_bytes = ? WHERE id = 0`,
-      through,
-      log_bytes - freed,
-    )
+    return { rv, compacted: through, log_bytes: log_bytes - freed }
   }
 }

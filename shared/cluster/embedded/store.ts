@@ -45,8 +45,8 @@ interface Stored {
 }
 
 /**
- * A cluster's API objects in SQLite, with an API server's semantics, synchronous. Holds no state of its own: all of it is
- * in the tables, so losing the process loses nothing. Opening makes, migrates or seeds the tables; storage newer than the
+ * A cluster's API objects in SQLite, with an API server's semantics, synchronous. All state is in the tables (their only
+ * writer remembers the counter), so losing the process loses nothing. Opening makes, migrates or seeds the tables; storage newer than the
  * code makes every call answer Unavailable and is not written.
  */
 export class EmbeddedStore {
@@ -64,18 +64,25 @@ export class EmbeddedStore {
     }
   }
 
-  /** Each request in its own transaction, in order. What storage throws becomes Unavailable: it was rolled back. */
+  /**
+   * The requests in order, each carried out or refused by itself, all in one transaction. Where storage throws, what was
+   * done is taken back and each is tried in a transaction of its own; the one that throws again is Unavailable.
+   */
   send(requests: readonly ClusterRequest[]): ClusterReply[] {
-    return requests.map((request) => {
-      if (this.#closed) return this.#closed
+    const closed = this.#closed
+    if (closed) return requests.map(() => closed)
+    if (requests.length > 1) {
       try {
-        return request.verb === 'get'
-          ? this.#get(request.ref)
-          : this.#parts.sql.transaction(() => this.#write(request))
+        return this.#transaction(() => requests.map((request) => this.#answer(request)))
       } catch (error) {
-        const message = error instanceof Error ? error.message : String(error)
-        ;(this.#parts.log ?? silentLog).write('error', 'embedded.storage', { verb: request.verb, message })
-        return refused('Unavailable', `storage failed: ${message}`)
+        this.#complain('batch', error)
+      }
+    }
+    return requests.map((request) => {
+      try {
+        return this.#transaction(() => this.#answer(request))
+      } catch (error) {
+        return refused('Unavailable', `storage failed: ${this.#complain(request.verb, error)}`)
       }
     })
   }
@@ -100,10 +107,32 @@ export class EmbeddedStore {
       const reply = this.#create(subnet, false)
       if (!reply.ok) throw new Error(`seed: ${reply.error.message}`)
     }
+    this.#events.settle()
   }
 
-  #write(request: Exclude<ClusterRequest, { verb: 'get' }>): ClusterReply {
+  #transaction<T>(work: () => T): T {
+    try {
+      return this.#parts.sql.transaction(() => {
+        const value = work()
+        this.#events.settle()
+        return value
+      })
+    } catch (error) {
+      this.#events.forget()
+      throw error
+    }
+  }
+
+  #complain(verb: string, error: unknown): string {
+    const message = error instanceof Error ? error.message : String(error)
+    ;(this.#parts.log ?? silentLog).write('error', 'embedded.storage', { verb, message })
+    return message
+  }
+
+  #answer(request: ClusterRequest): ClusterReply {
     switch (request.verb) {
+      case 'get':
+        return this.#get(request.ref)
       case 'create':
         return this.#create(request.object, request.dryRun === true)
       case 'replace':
@@ -128,7 +157,8 @@ export class EmbeddedStore {
     const admitted = admit(jsonCopy(sent))
     if (!admitted.ok) return admitted
     const { key, meta, spec, status } = admitted.value
-    if (this.#find(key)) return refused('AlreadyExists', `${subject(key.kind, key.name)} already exists`)
+    const exists = () => refused('AlreadyExists', `${subject(key.kind, key.name)} already exists`)
+    if (dryRun && this.#find(key)) return exists()
     const rv = this.#events.next()
     const object = compose(key, STATUS_SUBRESOURCE.has(key.kind) ? { spec } : { spec, status }, {
       ...meta,
@@ -141,10 +171,11 @@ export class EmbeddedStore {
     const body = JSON.stringify(object)
     if (utf8Bytes(body) > MAX_OBJECT_BYTES) return invalid(key, TOO_LARGE)
     if (!dryRun) {
-      this.#parts.sql.run(
-        `INSERT INTO embedded_object (kind, namespace, name, rv, body) VALUES (?, ?, ?, ?, ?)`,
+      const rows = this.#parts.sql.run(
+        `INSERT INTO embedded_object (kind, namespace, name, rv, body) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
         ...[key.kind, key.namespace, key.name, rv, body],
       )
+      if (rows === 0) return exists()
       this.#events.append(rv, 'ADDED', key, body)
     }
     return ok(object)
