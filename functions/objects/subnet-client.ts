@@ -26,6 +26,7 @@ export function subnetClient(namespace: DurableObjectNamespace, space: string): 
   }
   return {
     configure: (facts, token) => repeatable((ledger) => ledger.configure(facts, token)),
+    preview: (facts) => repeatable((ledger) => ledger.preview(facts)),
     announce: (provider) => repeatable((ledger) => ledger.announce(provider)),
     retire: () => repeatable((ledger) => ledger.retire()),
     subnetGone: (uid) => repeatable((ledger) => ledger.subnetGone(uid)),

@@ -50,6 +50,10 @@ export class Subnet extends DurableObject<Env> {
     return this.#write(() => this.#ledger.configure(facts, token))
   }
 
+  preview(facts: SubnetFacts) {
+    return this.#ledger.preview(facts)
+  }
+
   announce(provider: string) {
     return this.#write(() => this.#ledger.announce(provider))
   }

@@ -4,6 +4,7 @@ import { DEFAULT_PROVIDER } from '../kube-ovn/names.ts'
 import type { SubnetObject, SubnetSpec } from '../kube-ovn/subnet-object.ts'
 import type { SpaceView, SubnetFacts } from '../ledger/port.ts'
 import { findingOf } from '../ledger/refusals.ts'
+import { inUse, isOccupied } from '../ledger/subnet.ts'
 import { type Problem, problem } from '../problem.ts'
 import { err, ok, type Result } from '../result.ts'
 import type { CommandPorts } from './ports.ts'
@@ -102,8 +103,10 @@ export async function putSubnet(
   if (!present) throw new Error('no reply to one request')
   if (!present.ok && present.error.reason !== 'NotFound') return err(clusterProblem(present.error))
   if (dryRun) {
-    const preview = { ...manifest, metadata: { name }, spec: wanted.value } as SubnetObject
-    return ok({ created: !present.ok, subnet: emptyView(factsOf(preview, ports.clusterName)) })
+    const metadata = present.ok ? present.value.metadata : { name }
+    const preview = { ...manifest, metadata, spec: wanted.value } as SubnetObject
+    const view = await ledger.preview(factsOf(preview, ports.clusterName))
+    return view.ok ? ok({ created: !present.ok, subnet: subnetView(view.value) }) : view
   }
   // The ledger must know the Subnet before it can judge the change.
   if (present.ok) {
@@ -141,7 +144,7 @@ export async function deleteSubnet(
   if (dryRun) {
     const view = await ledger.view()
     if (!view) return err(problem('unknown_subnet', `there is no Subnet ${name}`, { field: 'name' }))
-    return ok(subnetView(view))
+    return isOccupied(view) ? err(inUse(name)) : ok(subnetView(view))
   }
   const retired = await ledger.retire()
   if (!retired.ok) return retired
@@ -231,24 +234,5 @@ function subnetView(view: SpaceView): SubnetView {
     v6usingIPs: v6 ? using : 0n,
     v6availableIPs: view.v6Available,
     ledger: { ...(v4 ? { v4 } : {}), ...(v6 ? { v6 } : {}) },
-  }
-}
-
-function emptyView(facts: SubnetFacts): SubnetView {
-  const { name, cidrBlock, gateway, excludeIps, provider, vpc } = facts
-  return {
-    name,
-    cidrBlock,
-    gateway,
-    excludeIps,
-    protocol: cidrBlock.includes(',') ? 'Dual' : cidrBlock.includes(':') ? 'IPv6' : 'IPv4',
-    provider,
-    vpc,
-    default: facts.default,
-    v4usingIPs: 0n,
-    v4availableIPs: 0n,
-    v6usingIPs: 0n,
-    v6availableIPs: 0n,
-    ledger: {},
   }
 }

@@ -26,7 +26,7 @@ import { findingOf } from './refusals.ts'
 import { refuse, release } from './release.ts'
 import { Space, type SpacePorts } from './space.ts'
 import { report, resume, takeOver } from './steps.ts'
-import { announce, configure, retire, subnetGone } from './subnet.ts'
+import { announce, configure, preview, previewNew, retire, subnetGone } from './subnet.ts'
 
 /** The storage is of a later version than the code: nothing is read or written (faults.md 53). */
 export class StorageTooNew extends Error {}
@@ -68,6 +68,10 @@ export class Ledger implements LedgerPort {
     token?: string,
   ): Promise<Result<{ readonly stranded: number }, Problem>> {
     return configure(this.opened(), facts, token)
+  }
+
+  async preview(facts: SubnetFacts): Promise<Result<SpaceView, Problem>> {
+    return this.space ? preview(this.space, facts) : previewNew(facts)
   }
 
   async announce(provider: string): Promise<Result<string, Problem>> {

@@ -201,6 +201,8 @@ export interface SpaceView {
 export interface LedgerPort {
   /** Takes a Subnet as seen in the cluster; older news than known is ignored. `token`: from announce. */
   configure(facts: SubnetFacts, token?: string): Promise<Result<{ readonly stranded: number }, Problem>>
+  /** The Subnet and its counts as `configure` would leave them; changes nothing. */
+  preview(facts: SubnetFacts): Promise<Result<SpaceView, Problem>>
   /** Says that a write to the Subnet object is about to leave: until configured with the token, holds ask for fresh facts. */
   announce(provider: string): Promise<Result<string, Problem>>
   /** Refuses further holds if there is no row left, so that the Subnet object may be deleted. The token takes it back. */

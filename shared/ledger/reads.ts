@@ -1,5 +1,5 @@
 import { parseAddress } from '../ipam/address.ts'
-import type { FamilyConfig } from '../ipam/types.ts'
+import type { FamilyConfig, SubnetConfig } from '../ipam/types.ts'
 import { portName } from '../kube-ovn/names.ts'
 import { type Counts, usingObjects } from './counts.ts'
 import { knownKey } from './hold.ts'
@@ -15,7 +15,7 @@ import type {
   SpaceView,
   Target,
 } from './port.ts'
-import type { Space } from './space.ts'
+import type { Space, SubnetRecord } from './space.ts'
 import { itemLeases } from './steps.ts'
 
 /** Rows looked at in one page request; a filter that matches little continues in the next. */
@@ -130,8 +130,15 @@ export function operation(space: Space, id: string): OpView | undefined {
 /** The Subnet with its counts; undefined while nobody told the ledger of one. */
 export function spaceView(space: Space): SpaceView | undefined {
   const record = space.subnet
-  if (!record) return undefined
-  const { config, counts } = space
+  return record && viewOf(record, space.config, space.counts)
+}
+
+/** A Subnet's view from its parts. */
+export function viewOf(
+  record: Pick<SubnetRecord, 'facts' | 'orphaned'>,
+  config: SubnetConfig,
+  counts: Counts,
+): SpaceView {
   const using = BigInt(usingObjects(counts))
   return {
     facts: record.facts,

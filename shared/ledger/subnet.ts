@@ -1,11 +1,11 @@
 import type { SubnetConfig } from '../ipam/types.ts'
 import { type Problem, type ProblemCode, problem } from '../problem.ts'
 import { err, ok, type Result } from '../result.ts'
-import { recount } from './counts.ts'
+import { noCounts, recount } from './counts.ts'
 import { configOf } from './facts.ts'
 import type { LeaseRow } from './lease.ts'
 import type { Opened, SpaceView, SubnetFacts } from './port.ts'
-import { spaceView } from './reads.ts'
+import { spaceView, viewOf } from './reads.ts'
 import { findingOf } from './refusals.ts'
 import type { Space, Verdict } from './space.ts'
 import { fence, free } from './steps.ts'
@@ -55,6 +55,30 @@ export function configure(
   facts: SubnetFacts,
   token?: string,
 ): Result<{ readonly stranded: number }, Problem> {
+  const config = usable(facts)
+  if (!config.ok) return config
+  return space.transaction(() => configured(space, facts, config.value, token))
+}
+
+/** What `configure` would make of the Subnet and its counts; changes nothing. */
+export function preview(space: Space, facts: SubnetFacts): Result<SpaceView, Problem> {
+  const config = usable(facts)
+  if (!config.ok) return config
+  return space.transaction((): Verdict<Result<SpaceView, Problem>> => {
+    const verdict = configured(space, facts, config.value)
+    const view = spaceView(space)
+    if (!view) throw new Error('a configured space has a view')
+    return { commit: false, value: verdict.value.ok ? ok(view) : verdict.value }
+  })
+}
+
+/** The same where there is no space yet. */
+export function previewNew(facts: SubnetFacts): Result<SpaceView, Problem> {
+  const config = usable(facts)
+  return config.ok ? ok(viewOf({ facts, orphaned: false }, config.value, noCounts())) : config
+}
+
+function usable(facts: SubnetFacts): Result<SubnetConfig, Problem> {
   const config = configOf(facts)
   if (!config.ok) {
     const { code, message, field } = findingOf(config.error)
@@ -65,30 +89,31 @@ export function configure(
       problem('invalid_field', 'a Subnet without a CIDR has no addresses to reserve', { field: 'cidrBlock' }),
     )
   }
-  return space.transaction((): Verdict<Result<{ readonly stranded: number }, Problem>> => {
-    const known = space.subnet
-    const stale =
-      known?.facts.uid === facts.uid && isOlder(facts.resourceVersion, known.facts.resourceVersion)
-    settle(space, facts, token)
-    if (stale) return { commit: true, value: ok({ stranded: space.leases.stranded().length }) }
-    if (known && known.facts.provider !== facts.provider && space.leases.any()) {
-      const refusal = problem(
-        'immutable_field',
-        'provider cannot change while reservations exist: it is part of their names',
-        {
-          field: 'provider',
-        },
-      )
-      return { commit: false, value: err(refusal) }
-    }
-    const fresh = known === undefined || known.facts.uid !== facts.uid
-    space.adopt(
-      { facts, epoch: fresh ? (known?.epoch ?? 0) + 1 : known.epoch, orphaned: false },
-      config.value,
-    )
-    apply(space, config.value)
-    return { commit: true, value: ok({ stranded: space.leases.stranded().length }) }
-  })
+  return config
+}
+
+function configured(
+  space: Space,
+  facts: SubnetFacts,
+  config: SubnetConfig,
+  token?: string,
+): Verdict<Result<{ readonly stranded: number }, Problem>> {
+  // Whoever read the object before it went may still be telling of it.
+  if (space.meta('gone') === facts.uid) {
+    const gone = problem('unknown_subnet', `Subnet ${facts.name} is gone`, { field: 'subnet' })
+    return { commit: false, value: err(gone) }
+  }
+  const known = space.subnet
+  const stale = known?.facts.uid === facts.uid && isOlder(facts.resourceVersion, known.facts.resourceVersion)
+  settle(space, facts, token)
+  if (stale) return { commit: true, value: ok({ stranded: space.leases.stranded().length }) }
+  if (known && known.facts.provider !== facts.provider && space.leases.any()) {
+    return { commit: false, value: err(providerFixed()) }
+  }
+  const fresh = known === undefined || known.facts.uid !== facts.uid
+  space.adopt({ facts, epoch: fresh ? (known?.epoch ?? 0) + 1 : known.epoch, orphaned: false }, config)
+  apply(space, config)
+  return { commit: true, value: ok({ stranded: space.leases.stranded().length }) }
 }
 
 /** Announces a write to the Subnet object. The token goes to the `configure` that reports its result. */
@@ -111,15 +136,23 @@ export function retire(space: Space): Result<{ readonly view: SpaceView; readonl
     const view = spaceView(space)
     if (!view) return { commit: false, value: err(problem('unknown_subnet', 'the Subnet has no ledger')) }
     if (space.leases.any()) {
-      const inUse = problem(
-        'subnet_in_use',
-        `${view.facts.name} has reservations, or addresses that cool down`,
-      )
-      return { commit: false, value: err(inUse) }
+      return { commit: false, value: err(inUse(view.facts.name)) }
     }
     const retiring: Retiring = { ...undertaking(space), uid: view.facts.uid }
     space.setMeta('retiring', JSON.stringify(retiring))
     return { commit: true, value: ok({ view, token: retiring.token }) }
+  })
+}
+
+/** Why a Subnet with rows is not removed. */
+export const inUse = (name: string): Problem =>
+  problem('subnet_in_use', `${name} has reservations, or addresses that cool down`)
+
+/** Whether any row is left, as far as the counts tell. */
+export function isOccupied({ v4, v6 }: SpaceView): boolean {
+  return [v4, v6].some((by) => {
+    if (!by) return false
+    return by.bound + by.held + by.releasing + by.quarantined + by.foreign + by.stranded > 0n
   })
 }
 
@@ -144,6 +177,7 @@ export function subnetGone(space: Space, uid: string): void {
     const known = space.subnet
     if (!known || known.facts.uid !== uid) return { commit: false, value: undefined }
     space.deleteMeta('retiring')
+    space.setMeta('gone', uid)
     if (space.leases.any()) space.adopt({ ...known, orphaned: true }, space.config)
     else space.forget()
     return { commit: true, value: undefined }
