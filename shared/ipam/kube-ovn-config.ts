@@ -1,5 +1,5 @@
 import { err, ok, type Result } from '../result.ts'
-import { formatAddress, parseAddress } from './address.ts'
+import { type Address, formatAddress, parseAddress } from './address.ts'
 import { assemble, familyConfig, parseCidrBlock, parseRange, parseRanges } from './config.ts'
 import { type Range, RangeSet } from './range.ts'
 import type { SubnetAllocator } from './subnet.ts'
@@ -74,23 +74,43 @@ export function sameReserved(a: KubeOvnSubnetText, b: KubeOvnSubnetText, family:
   return a.gateways[family] === b.gateways[family] && was.equals(is)
 }
 
-/** Subnet.status' range strings; a family whose exclude list has a bad entry is not reduced at all. */
+/**
+ * Subnet.status' range strings. The exclude list is read as Kube-OVN reads it here, other than in the IPAM: by the
+ * family of an entry's first part; one bad entry, and the family is not reduced at all; a range that ends in the
+ * other family runs to where this one ends.
+ */
 export function statusRanges(allocator: SubnetAllocator | undefined, exclude: readonly string[]) {
   const ranges = { v4Using: '', v6Using: '', v4Available: '', v6Available: '' }
   if (allocator === undefined) return ranges
-  const isV4 = (text: string) => {
-    const first = parseAddress(text.split('..')[0]!.split('/')[0]!)
-    return first.ok && first.value.family === 4
-  }
   for (const family of [4, 6] as const) {
     const space = allocator.space(family)
     if (space === undefined) continue
-    const parsed = parseRanges(exclude.map((text) => (isV4(text) === (family === 4) ? text : undefined)))
-    const hidden = (
-      parsed.ok ? (family === 4 ? parsed.value.v4 : parsed.value.v6) : RangeSet.empty()
-    ) as RangeSet<number | bigint>
+    const parsed = exclude.filter((text) => isV4(text) === (family === 4)).map(parseStatusRange)
+    const good = parsed.filter((range) => range !== undefined)
+    const hidden = good.length < parsed.length ? RangeSet.empty<number | bigint>() : RangeSet.of(good)
     ranges[`v${family}Using`] = space.used().minus(hidden).format(family, formatAddress)
     ranges[`v${family}Available`] = space.available().minus(hidden).format(family, formatAddress)
   }
   return ranges
+}
+
+function isV4(text: string): boolean {
+  const first = parseAddress(text.split('..')[0]!.split('/')[0]!)
+  return first.ok && first.value.family === 4
+}
+
+/** NewIPRangeListFrom [pkg/ipam/ip_range_list.go]: more than two ends are cut off. */
+function parseStatusRange(text: string): Range<number | bigint> | undefined {
+  if (!text.includes('..')) {
+    const set = parseRanges([text])
+    return set.ok ? (set.value.v4.ranges[0] ?? set.value.v6.ranges[0]) : undefined
+  }
+  const [low, high] = text.split('..').map((end) => parseAddress(end))
+  if (!low!.ok || !high!.ok) return undefined
+  const [from, to] = [low!.value, high!.value]
+  const comparable = (address: Address): bigint =>
+    address.family === 4 ? (0xffffn << 32n) | BigInt(address.value) : address.value
+  if (from.family === to.family) return from.value > to.value ? undefined : { from: from.value, to: to.value }
+  if (comparable(from) > comparable(to)) return undefined
+  return from.family === 4 ? { from: from.value, to: 0xffffffff } : { from: from.value, to: comparable(to) }
 }

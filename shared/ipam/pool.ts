@@ -27,30 +27,40 @@ export function parsePool(
   }
   const v4 = parseRanges(ips.map((ip) => (isV4(ip) ? ip : undefined)))
   if (!v4.ok) return v4
-  const refusal4 = refusePool(name, 4, v4.value.v4, spaces.v4)
-  if (refusal4 !== undefined) return err(refusal4)
+  const overlap4 = overlap(name, 4, v4.value.v4, spaces.v4)
+  if (overlap4 !== undefined) return err(overlap4)
   const v6 = parseRanges(ips.map((ip) => (isV4(ip) ? undefined : ip)))
   if (!v6.ok) return v6
-  const refusal6 = refusePool(name, 6, v6.value.v6, spaces.v6)
-  if (refusal6 !== undefined) return err(refusal6)
-  return ok({ v4: v4.value.v4, v6: v6.value.v6 })
+  const refusal =
+    overlap(name, 6, v6.value.v6, spaces.v6) ??
+    beyond(4, v4.value.v4, spaces.v4) ??
+    beyond(6, v6.value.v6, spaces.v6)
+  return refusal === undefined ? ok({ v4: v4.value.v4, v6: v6.value.v6 }) : err(refusal)
 }
 
-function refusePool<N extends number | bigint>(
+function overlap<N extends number | bigint>(
   name: string,
   family: Family,
   set: RangeSet<N>,
   space: AddressSpace<N> | undefined,
 ): IpamError | undefined {
-  if (space === undefined) return undefined
-  for (const [other, { members }] of space.pools) {
+  for (const [other, { members }] of space?.pools ?? []) {
     const shared = set.intersect(members)
     if (other === name || shared.isEmpty) continue
     const detail = `${shared.format(family, formatAddress)} is pool ${other}'s`
     return { kind: 'pool-overlap', field: 'ips', family, detail }
   }
-  const beyond = set.minus(RangeSet.single(space.config.first, space.config.last))
-  if (beyond.isEmpty) return undefined
-  const detail = `${beyond.format(family, formatAddress)} is not usable in this Subnet`
+  return undefined
+}
+
+function beyond<N extends number | bigint>(
+  family: Family,
+  set: RangeSet<N>,
+  space: AddressSpace<N> | undefined,
+): IpamError | undefined {
+  if (space === undefined) return undefined
+  const outside = set.minus(RangeSet.single(space.config.first, space.config.last))
+  if (outside.isEmpty) return undefined
+  const detail = `${outside.format(family, formatAddress)} is not usable in this Subnet`
   return { kind: 'out-of-range', reason: 'outside', field: 'ips', family, detail }
 }
