@@ -8,7 +8,7 @@ export interface Counts {
   readonly v6: ByState
   /** Rows, whichever families they have: what Kube-OVN's formula counts. */
   readonly rows: ByState
-  /** Rows holding a bit on an excluded address, per family. */
+  /** Rows holding an excluded address, per family. */
   readonly excludedV4: number
   readonly excludedV6: number
   /** Rows with an IP object, an address of which lies in excludeIps (gateways aside): Kube-OVN leaves them out. */
@@ -30,24 +30,38 @@ export const noCounts = (): Counts => ({
 export interface ExcludeTest {
   v4(address: number): boolean
   v6(address: bigint): boolean
+  /** Whether the CIDR contains the address as a usable one. */
+  in4(address: number): boolean
+  in6(address: bigint): boolean
   isGateway(row: LeaseRow): boolean
 }
 
 /** A row in one of these states has an IP object in the cluster. */
 const WITH_OBJECT: ReadonlySet<LeaseState> = new Set(['bound', 'releasing', 'stranded', 'foreign'])
 
+/**
+ * What a row counts as in one family: outside the CIDR it takes no capacity, whatever its state; inside it does, even
+ * where its other family fell out and stranded it.
+ */
+function stateIn(row: LeaseRow, holds: boolean): LeaseState {
+  if (!holds) return 'stranded'
+  return row.state === 'stranded' ? 'bound' : row.state
+}
+
 /** Counts after adding (`sign` 1) or removing (-1) one row. */
 export function count(counts: Counts, row: LeaseRow, sign: 1 | -1, excludes: ExcludeTest): Counts {
-  const bump = (by: ByState): ByState => ({ ...by, [row.state]: by[row.state] + sign })
+  const bump = (by: ByState, state: LeaseState): ByState => ({ ...by, [state]: by[state] + sign })
+  const holds4 = row.v4 !== null && excludes.in4(row.v4)
+  const holds6 = row.v6 !== null && excludes.in6(row.v6)
   const in4 = row.v4 !== null && excludes.v4(row.v4)
   const in6 = row.v6 !== null && excludes.v6(row.v6)
   const object = WITH_OBJECT.has(row.state) && (in4 || in6) && !excludes.isGateway(row)
   return {
-    v4: row.v4 === null ? counts.v4 : bump(counts.v4),
-    v6: row.v6 === null ? counts.v6 : bump(counts.v6),
-    rows: bump(counts.rows),
-    excludedV4: counts.excludedV4 + (row.bit && in4 ? sign : 0),
-    excludedV6: counts.excludedV6 + (row.bit && in6 ? sign : 0),
+    v4: row.v4 === null ? counts.v4 : bump(counts.v4, stateIn(row, holds4)),
+    v6: row.v6 === null ? counts.v6 : bump(counts.v6, stateIn(row, holds6)),
+    rows: bump(counts.rows, row.state),
+    excludedV4: counts.excludedV4 + (holds4 && in4 ? sign : 0),
+    excludedV6: counts.excludedV6 + (holds6 && in6 ? sign : 0),
     excludedObjects: counts.excludedObjects + (object ? sign : 0),
   }
 }

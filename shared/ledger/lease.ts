@@ -192,6 +192,11 @@ export class LeaseTable {
       .map(decode)
   }
 
+  /** Rows an address of which lies outside the CIDR. */
+  outside(): LeaseRow[] {
+    return this.sql.all<StoredLease>(`SELECT ${COLUMNS} FROM lease WHERE bit = 0`).map(decode)
+  }
+
   *all(): Iterable<LeaseRow> {
     for (const row of this.sql.iterate<StoredLease>(`SELECT ${COLUMNS} FROM lease`)) yield decode(row)
   }

@@ -16,7 +16,8 @@ const TABLES = [
      counts TEXT NOT NULL)`,
 
   // A promise (or an address that is nobody's to give). A name may stand here twice: quarantined, and live again.
-  // bit = 1: holds its addresses in the bitmap; 0: stranded, or released from there.
+  // bit = 1: holds its addresses in the bitmap; 0: stranded, or released from there; of a pair, the address
+  // that the CIDR still contains stays held.
   // origin, origin_epoch: the operation and epoch in the IP object's annotations. proof_ms: only a 404 asked for later proves absence.
   `CREATE TABLE lease (
      nic TEXT NOT NULL, id TEXT NOT NULL, namespace TEXT NOT NULL, pod_name TEXT NOT NULL, pod_type TEXT NOT NULL,

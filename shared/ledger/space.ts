@@ -295,7 +295,6 @@ export class Space {
       this.pages.clear()
       const allocator = this.allocatorFor(record, config)
       for (const row of this.leases.all()) {
-        if (!row.bit) continue
         if (row.v4 !== null) allocator.occupy(4, row.v4)
         if (row.v6 !== null) allocator.occupy(6, row.v6)
       }
@@ -335,6 +334,8 @@ function excludesOf(config: SubnetConfig): ExcludeTest & { readonly config: Subn
     config,
     v4: (address) => v4?.excludes.has(address) ?? false,
     v6: (address) => v6?.excludes.has(address) ?? false,
+    in4: (address) => v4 !== undefined && address >= v4.first && address <= v4.last,
+    in6: (address) => v6 !== undefined && address >= v6.first && address <= v6.last,
     isGateway: (row) =>
       (row.v4 !== null && row.v4 === v4?.gateway) || (row.v6 !== null && row.v6 === v6?.gateway),
   }

@@ -225,10 +225,11 @@ function coolDown(space: Space, row: LeaseRow, item: ItemState): LeaseView {
 
 /** Takes a row and its bits away. The addresses go back to the allocator's order of re-use. */
 export function free(space: Space, row: LeaseRow): void {
-  space.leases.delete(row)
-  if (!row.bit) return
-  if (row.v4 !== null) space.allocator.vacate(4, row.v4)
-  if (row.v6 !== null) space.allocator.vacate(6, row.v6)
+  const { leases, allocator } = space
+  leases.delete(row)
+  // Without its bit a row may still hold one family's address, unless somebody has it by now.
+  if (row.v4 !== null && (row.bit || !leases.byV4(row.v4))) allocator.vacate(4, row.v4)
+  if (row.v6 !== null && (row.bit || !leases.byV6(row.v6))) allocator.vacate(6, row.v6)
 }
 
 function close(space: Space, op: OpRow, state: 'done' | 'failed', answer: Answer): Next {

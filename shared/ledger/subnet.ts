@@ -149,7 +149,8 @@ export const inUse = (name: string): Problem =>
   problem('subnet_in_use', `${name} has reservations, or addresses that cool down`)
 
 /** Whether any row is left, as far as the counts tell. */
-export function isOccupied({ v4, v6 }: SpaceView): boolean {
+export function isOccupied({ v4, v6, using }: SpaceView): boolean {
+  if (using > 0n) return true
   return [v4, v6].some((by) => {
     if (!by) return false
     return by.bound + by.held + by.releasing + by.quarantined + by.foreign + by.stranded > 0n
@@ -210,7 +211,10 @@ function apply(space: Space, config: SubnetConfig): void {
     const row = space.leases.get(nic, id)
     if (row) fallOut(space, row)
   }
-  for (const row of space.leases.stranded()) if (contains(config, row)) comeBack(space, row)
+  for (const row of space.leases.outside()) {
+    holdInside(space, row)
+    if (contains(config, row)) comeBack(space, row)
+  }
   markGateways(space)
   space.setCounts(recount(space.leases.all(), space.excludes()))
 }
@@ -256,9 +260,15 @@ function comeBack(space: Space, row: LeaseRow): void {
     space.leases.update(row, { contested: true })
     return
   }
+  if (row.state === 'stranded') {
+    space.leases.update(row, { state: 'bound', bit: true, contested: false, epoch: row.epoch + 1 })
+  } else space.leases.update(row, { bit: true })
+}
+
+/** An address the CIDR contains is nobody else's while its row lives, though the row's other family fell out. */
+function holdInside(space: Space, row: LeaseRow): void {
   if (row.v4 !== null) space.allocator.occupy(4, row.v4)
   if (row.v6 !== null) space.allocator.occupy(6, row.v6)
-  space.leases.update(row, { state: 'bound', bit: true, contested: false, epoch: row.epoch + 1 })
 }
 
 /** A gateway moved onto a promise (faults.md 59): kept, and said. */

@@ -1,5 +1,6 @@
 import { expect } from 'vitest'
 import type { KubeObject } from '../../shared/cluster/port.ts'
+import { formatAddress } from '../../shared/ipam/address.ts'
 import type { IpSpec } from '../../shared/kube-ovn/ip-object.ts'
 import { ANNOTATION_OP, FINALIZER, LABEL_RESERVED } from '../../shared/kube-ovn/names.ts'
 import { recount } from '../../shared/ledger/counts.ts'
@@ -21,6 +22,8 @@ export async function expectAgreement(world: World, subnet = 'ovn-default'): Pro
 
   const v4 = rows.filter((row) => row.bit && row.v4 !== null).map((row) => row.v4)
   expect(new Set(v4).size, 'one owner per address').toBe(v4.length)
+  const v6 = rows.filter((row) => row.bit && row.v6 !== null).map((row) => row.v6)
+  expect(new Set(v6).size, 'one owner per address').toBe(v6.length)
   const macs = rows.map((row) => row.mac)
   expect(new Set(macs).size, 'one owner per MAC').toBe(macs.length)
 
@@ -28,10 +31,30 @@ export async function expectAgreement(world: World, subnet = 'ovn-default'): Pro
   const promised = rows.filter((row) => row.state === 'bound' || row.state === 'stranded')
   expect(
     objects
-      .map(({ metadata, spec }) => [metadata.name, metadata.uid, spec?.macAddress, spec?.podName])
+      .map(({ metadata, spec }) => [
+        metadata.name,
+        metadata.uid,
+        spec?.v4IpAddress,
+        spec?.v6IpAddress,
+        spec?.macAddress,
+        spec?.namespace,
+        spec?.podName,
+      ])
       .sort(),
     'rows and IP objects are one to one',
-  ).toEqual(promised.map((row) => [row.nic, row.uid, row.mac, row.podName]).sort())
+  ).toEqual(
+    promised
+      .map((row) => [
+        row.nic,
+        row.uid,
+        row.v4 === null ? '' : formatAddress(4, row.v4),
+        row.v6 === null ? '' : formatAddress(6, row.v6),
+        row.mac,
+        row.namespace,
+        row.podName,
+      ])
+      .sort(),
+  )
   for (const { metadata } of objects) {
     expect(metadata.finalizers).toEqual([FINALIZER])
     expect(metadata.labels?.[LABEL_RESERVED]).toBe('true')
@@ -44,7 +67,14 @@ export async function expectAgreement(world: World, subnet = 'ovn-default'): Pro
   const capacity = fresh.allocator.capacity()
   expect(capacity.v4?.free, 'bitmap equals rows').toBe(view?.v4?.free)
   expect(capacity.v6?.free, 'bitmap equals rows').toBe(view?.v6?.free)
-  expect(fresh.allocator.usingRanges(4)).toBe(rangesOf(v4 as number[]))
+  const { in4 } = fresh.excludes()
+  const held4 = rows.flatMap((row) => (row.v4 !== null && in4(row.v4) ? [row.v4] : []))
+  expect(new Set(held4).size, 'one owner per address').toBe(held4.length)
+  expect(fresh.allocator.usingRanges(4)).toBe(rangesOf(held4))
+  if (fresh.subnet.orphaned) return
+  const live = await world.ledger(subnet).suggest(5, false)
+  const cold = fresh.allocator.suggest(5, { family: fresh.config.v4 ? 4 : 6 })
+  expect(live?.ok ? live.value : [], 'a cold core would choose the same').toEqual(cold.ok ? cold.value : [])
 }
 
 /** IP objects of Berth's in a Subnet. */

@@ -20,6 +20,13 @@ export type Intercept = (
   pass: (requests: readonly ClusterRequest[]) => Promise<ClusterReply[]>,
 ) => Promise<ClusterReply[]>
 
+/** One call to the cluster. */
+export interface Call {
+  readonly request: ClusterRequest
+  readonly sentMs: number
+  reply?: ClusterReply | undefined
+}
+
 /** The production core with its real ledger and the embedded cluster, in one process, on a clock that is driven by hand. */
 export class World {
   readonly clock = new ManualClock()
@@ -29,7 +36,11 @@ export class World {
   readonly ports: CommandPorts
   /** Every request that left for the cluster, in order. */
   readonly sent: ClusterRequest[] = []
+  /** The same with what came back; a reply that never came is undefined. */
+  readonly calls: Call[] = []
   intercept: Intercept = (requests, pass) => pass(requests)
+  /** Called after each flush: a state somebody may rely on. */
+  flushed: (subnet: string) => void = () => {}
   private readonly ledgers = new Map<string, { storage: GatedSql; ledger: Ledger }>()
   /** Called at every point where a process may die; throws `Killed` to make it die there. */
   point: (name: string) => void = () => {}
@@ -46,9 +57,15 @@ export class World {
         const verbs = [...new Set(requests.map(({ verb }) => verb))].join()
         this.point(`before ${verbs} is sent`)
         this.sent.push(...requests)
-        return this.intercept(requests, async (passed) => {
+        const calls = requests.map((request): Call => ({ request, sentMs: this.clock.nowMs() }))
+        this.calls.push(...calls)
+        const answer = this.intercept(requests, async (passed) => {
           const replies = await direct.send(passed)
           this.point(`after ${verbs} took effect`)
+          return replies
+        })
+        return answer.then((replies) => {
+          for (const [index, call] of calls.entries()) call.reply = replies[index]
           return replies
         })
       },
@@ -90,19 +107,18 @@ export class World {
     const entry = this.entry(subnet)
     entry.storage.lose()
     entry.ledger = this.open(entry.storage.sql)
-    entry.storage.flush()
+    this.flush(subnet)
     return entry.ledger
   }
 
   /** Runs the alarm until nothing is due at the present time. */
   async alarm(subnet = 'ovn-default'): Promise<void> {
     const ledger = this.ledger(subnet)
-    const { storage } = this.entry(subnet)
     const due = ledger.due()
-    storage.flush()
+    this.flush(subnet)
     for (const op of due) {
       const taken = ledger.takeOver(op)
-      storage.flush()
+      this.flush(subnet)
       if (!taken) continue
       await drive(
         { ledger: this.port(subnet), cluster: this.ports.cluster, clock: this.clock, authority: 'alone' },
@@ -163,20 +179,24 @@ export class World {
     return new Proxy({} as LedgerPort, {
       get: (_, verb: keyof LedgerPort) => {
         const ledger = this.ledger(subnet)
-        const { storage } = this.entry(subnet)
         return async (...parameters: unknown[]) => {
           const call = ledger[verb] as (...parameters: unknown[]) => Promise<unknown>
           // What is awaited inside a call (settled) is a point where the storage may flush.
           const reply = call.apply(ledger, structuredClone(parameters))
-          if (verb === 'settled') storage.flush()
+          if (verb === 'settled') this.flush(subnet)
           const value = await reply
           this.point(`before ${verb} is flushed`)
-          storage.flush()
+          this.flush(subnet)
           this.point(`before the reply of ${verb}`)
           return structuredClone(value)
         }
       },
     })
+  }
+
+  private flush(subnet: string): void {
+    this.entry(subnet).storage.flush()
+    this.flushed(subnet)
   }
 
   private entry(subnet: string) {

@@ -1,0 +1,164 @@
+import { ANNOTATION_OP } from '../../shared/kube-ovn/names.ts'
+import { configOf } from '../../shared/ledger/facts.ts'
+import { type LeaseRow, type LeaseState, LeaseTable } from '../../shared/ledger/lease.ts'
+import type { SubnetRecord } from '../../shared/ledger/space.ts'
+import type { Call, World } from './world.ts'
+
+/** Transitions of faults.md (a) as two flushed states may show them; FREE is `undefined`. */
+const TRANSITIONS: Readonly<Record<LeaseState | 'free', readonly (LeaseState | 'free')[]>> = {
+  free: ['held'],
+  held: ['bound', 'releasing', 'free'],
+  bound: ['stranded', 'releasing'],
+  stranded: ['bound', 'releasing'],
+  releasing: ['quarantined', 'free'],
+  quarantined: ['held', 'free'],
+  foreign: ['releasing', 'quarantined', 'bound', 'free'],
+}
+
+interface Seen {
+  readonly row: LeaseRow
+  /** Calls made, and ledger time, when the row came into its state. */
+  readonly calls: number
+  readonly ledgerMs: number
+}
+
+/**
+ * Watches every flushed state of a world: invariants 4 (BOUND ends only by a release), 6 and 13 (one live row a name),
+ * 10 (both families or no row), 11 (no early FREE) and 15 (no blind delete). What is wrong is collected, with the state.
+ */
+export class Steps {
+  readonly violations: string[] = []
+  private readonly world: World
+  private readonly seen = new Map<string, Map<string, Seen>>()
+
+  constructor(world: World) {
+    this.world = world
+    world.flushed = (subnet) => this.look(subnet)
+  }
+
+  private look(subnet: string): void {
+    const sql = this.world.sql(subnet)
+    if (!sql.first(`SELECT 1 FROM sqlite_master WHERE name = 'state'`)) return
+    const ledgerMs = sql.first<{ at: number }>(`SELECT ledger_ms AS at FROM state`)?.at ?? 0
+    const before = this.seen.get(subnet) ?? new Map<string, Seen>()
+    const after = new Map<string, Seen>()
+    for (const row of new LeaseTable(sql, () => {}).all()) {
+      const key = `${row.nic} ${row.id}`
+      const known = before.get(key)
+      const same = known?.row.state === row.state
+      after.set(key, same ? { ...known, row } : { row, calls: this.world.calls.length, ledgerMs })
+      if (!same) this.stepped(subnet, known, row.state, row, ledgerMs)
+    }
+    for (const [key, known] of before)
+      if (!after.has(key)) this.stepped(subnet, known, 'free', known.row, ledgerMs)
+    this.seen.set(subnet, after)
+    this.oneLiveRow([...after.values()].map(({ row }) => row))
+    this.bothFamilies(
+      subnet,
+      [...after.values()].map(({ row }) => row),
+    )
+  }
+
+  private stepped(
+    subnet: string,
+    known: Seen | undefined,
+    to: LeaseState | 'free',
+    row: LeaseRow,
+    ledgerMs: number,
+  ): void {
+    const from = known?.row.state ?? 'free'
+    if (!TRANSITIONS[from].includes(to)) this.violated(`${row.nic} went from ${from} to ${to}`)
+    const promised = from === 'bound' || from === 'stranded'
+    if (promised && to === 'releasing' && this.kindOf(subnet, row.op) !== 'release') {
+      this.violated(`4: ${row.nic} is ${to} and no release was asked for`)
+    }
+    if (!known) return
+    if (from === 'releasing') this.provenGone(known)
+    if (from === 'quarantined' && to === 'free' && this.contains(subnet, row)) {
+      const spentMs = ledgerMs - known.ledgerMs
+      if (spentMs < this.world.settings.quarantineMs) this.violated(`11: ${row.nic} cooled for ${spentMs} ms`)
+    }
+  }
+
+  /** A GET sent since the row is RELEASING found nothing of ours, and no POST of ours may still land. */
+  private provenGone({ row, calls }: Seen): void {
+    const about = this.world.calls.filter(({ request }) => nameOf(request) === row.nic)
+    const doubt = about.filter((call) => isOurPost(call, row) && mayLand(call)).at(-1)
+    const earliestMs = doubt ? doubt.sentMs + this.world.settings.stragglerMs : 0
+    const proof = this.world.calls
+      .slice(calls)
+      .some(
+        (call) => nameOf(call.request) === row.nic && call.sentMs >= earliestMs && showsAbsence(call, row),
+      )
+    if (!proof) this.violated(`11: ${row.nic} left RELEASING without proof of absence`)
+  }
+
+  private oneLiveRow(rows: readonly LeaseRow[]): void {
+    const live = rows.filter(({ state }) => state !== 'quarantined').map(({ nic }) => nic)
+    if (new Set(live).size !== live.length) this.violated(`6, 13: two live rows of one name: ${live}`)
+  }
+
+  private bothFamilies(subnet: string, rows: readonly LeaseRow[]): void {
+    const config = this.configOf(subnet)
+    if (config?.protocol !== 'Dual') return
+    for (const row of rows) {
+      if (row.bit && (row.v4 === null || row.v6 === null)) this.violated(`10: ${row.nic} has one family only`)
+    }
+  }
+
+  /** Deletes and patches met nothing but objects of Berth's. */
+  blindWrites(): void {
+    for (const { request, reply } of this.world.calls) {
+      if (request.verb === 'patch' && !/^\d+$/.test(request.resourceVersion))
+        this.violated(`15: a blind PATCH`)
+      if (request.verb !== 'delete' && request.verb !== 'patch') continue
+      if (request.ref.kind !== 'IP' || !reply?.ok) continue
+      if (reply.value.metadata.annotations?.[ANNOTATION_OP] === undefined) {
+        this.violated(`15: ${request.verb} of ${request.ref.name}, which is not Berth's`)
+      }
+    }
+  }
+
+  private kindOf(subnet: string, op: string): string | undefined {
+    return this.world.sql(subnet).first<{ kind: string }>(`SELECT kind FROM op WHERE id = ?`, op)?.kind
+  }
+
+  private configOf(subnet: string) {
+    const stored = this.world
+      .sql(subnet)
+      .first<{ value: string }>(`SELECT value FROM meta WHERE key = 'subnet'`)
+    if (!stored) return undefined
+    const config = configOf((JSON.parse(stored.value) as SubnetRecord).facts)
+    return config.ok ? config.value : undefined
+  }
+
+  private contains(subnet: string, { v4, v6 }: LeaseRow): boolean {
+    const config = this.configOf(subnet)
+    const in4 = v4 === null || (config?.v4 && v4 >= config.v4.first && v4 <= config.v4.last)
+    const in6 = v6 === null || (config?.v6 && v6 >= config.v6.first && v6 <= config.v6.last)
+    return Boolean(in4 && in6)
+  }
+
+  private violated(what: string): void {
+    this.violations.push(what)
+  }
+}
+
+function nameOf(request: Call['request']): string | undefined {
+  if (request.verb === 'create' || request.verb === 'replace') return request.object.metadata.name
+  return request.ref.kind === 'IP' ? request.ref.name : undefined
+}
+
+function isOurPost({ request }: Call, row: LeaseRow): boolean {
+  return request.verb === 'create' && request.object.metadata.annotations?.[ANNOTATION_OP] === row.origin
+}
+
+function mayLand({ reply }: Call): boolean {
+  return reply === undefined || (!reply.ok && reply.error.outcome === 'unknown')
+}
+
+function showsAbsence({ request, reply }: Call, row: LeaseRow): boolean {
+  if (request.verb !== 'get' || !reply) return false
+  if (!reply.ok) return reply.error.reason === 'NotFound'
+  return reply.value.metadata.annotations?.[ANNOTATION_OP] !== row.origin
+}
