@@ -57,6 +57,14 @@ export function creating(bench: ContractBench): void {
     expect(await bench.get(first)).toEqual(first)
   })
 
+  test('a resourceVersion has no place in a create, whether the name is taken or not', async () => {
+    const taken = await bench.create(ip(bench.name('ip')))
+    expect(await bench.refusal({ verb: 'create', object: taken })).toBe('Invalid')
+    const free = ip(bench.name('ip'), { resourceVersion: taken.metadata.resourceVersion ?? '' })
+    expect(await bench.refusal({ verb: 'create', object: free })).toBe('Invalid')
+    expect(await bench.refusal({ verb: 'get', ref: refOf(free) })).toBe('NotFound')
+  })
+
   test('of many creates of one name at once, one wins', async () => {
     const object = ip(bench.name('ip'))
     const replies = await Promise.all(
@@ -136,7 +144,7 @@ export function creating(bench: ContractBench): void {
     const fresh = ip(bench.name('ip'))
     bench.willMake(fresh)
     const replies = await bench.port.send([
-      { verb: 'create', object: there },
+      { verb: 'create', object: ip(there.metadata.name) },
       { verb: 'create', object: fresh },
       { verb: 'get', ref: { kind: 'IP', name: bench.name('absent') } },
       { verb: 'get', ref: refOf(there) },

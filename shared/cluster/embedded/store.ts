@@ -156,7 +156,11 @@ export class EmbeddedStore {
   #create(sent: KubeObject, dryRun: boolean): ClusterReply {
     const admitted = admit(jsonCopy(sent))
     if (!admitted.ok) return admitted
-    const { key, meta, spec, status } = admitted.value
+    const { key, meta, claims, spec, status } = admitted.value
+    // Before anything else, as an API server does [k8s.io/apiserver/pkg/storage/etcd3/store.go Create].
+    if (claims.resourceVersion !== undefined) {
+      return invalid(key, 'metadata.resourceVersion: should not be set on objects to be created')
+    }
     const exists = () => refused('AlreadyExists', `${subject(key.kind, key.name)} already exists`)
     if (dryRun && this.#find(key)) return exists()
     const rv = this.#events.next()
