@@ -21,6 +21,8 @@ export function privateHttps(caPem: string): Http & { close(): void } {
         request.headers.forEach((value, name) => {
           headers[name] = value
         })
+        // Node frames the body of a DELETE only when it is told how long it is.
+        if (body) headers['content-length'] = String(body.byteLength)
         const sent = httpsRequest(request.url, { method, headers, agent, signal: signal as AbortSignal })
         sent.once('error', reject)
         sent.once('response', (reply) => resolve(responseOf(reply)))
