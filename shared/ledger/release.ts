@@ -57,7 +57,12 @@ function open(space: Space, request: ReleaseRequest): Verdict<Opened> {
       case 'held':
       case 'releasing': {
         const op = space.ops.get(row.op)
-        if (single && row.state === 'releasing' && op?.kind === 'release' && op.items.length === 1) {
+        const same = single && row.state === 'releasing' && op?.kind === 'release' && op.items.length === 1
+        if (same && request.dryRun) {
+          rows.push(row)
+          break
+        }
+        if (same) {
           space.keys.put(request, { op: op.id, joined: true }, space.clock.nowMs() + space.settings.keyMs)
           return { commit: request.key !== undefined, value: { kind: 'join', op: op.id, joined: true } }
         }
@@ -91,9 +96,11 @@ function open(space: Space, request: ReleaseRequest): Verdict<Opened> {
   }
   if (findings.length > 0)
     return { commit: false, value: { kind: 'answer', answer: refusedAnswer(findings) } }
-  const after = space.settings.quarantineMs === 0 ? 'free' : 'quarantined'
   if (request.dryRun || rows.every((row) => row.state === 'quarantined')) {
-    const leases = rows.map((row) => space.view(row, row.state === 'quarantined' ? row.state : after))
+    const cools = (row: LeaseRow) => row.bit && space.settings.quarantineMs > 0
+    const leases = rows.map((row) =>
+      space.view(row, row.state === 'quarantined' || cools(row) ? 'quarantined' : 'free'),
+    )
     return { commit: false, value: { kind: 'answer', answer: { kind: 'done', created: false, leases } } }
   }
   return begin(space, request, rows)
