@@ -2,9 +2,10 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
 import { ipam } from './ipam/suite.ts'
+import { reserve } from './ledger/suite.ts'
 import type { Measurement, Suite } from './suite.ts'
 
-const SUITES: readonly Suite[] = [ipam]
+const SUITES: readonly Suite[] = [ipam, reserve]
 
 const wanted = process.argv.slice(2)
 const unknown = wanted.filter((name) => !SUITES.some((suite) => suite.name === name))

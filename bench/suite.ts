@@ -2,7 +2,7 @@
 export interface Measurement {
   readonly name: string
   readonly value: number
-  readonly unit: 'µs' | 'ms' | 'bytes' | 'ratio' | '1/s'
+  readonly unit: 'µs' | 'ms' | 'bytes' | 'rows' | 'ratio' | '1/s'
   readonly aim?: number
   /** The naive way's figure in the same run: what makes numbers from two machines comparable. */
   readonly naive?: number

@@ -36,9 +36,9 @@ export class Client {
     return new Client(socket, port)
   }
 
-  /** A POST with a JSON body, or a GET without one. */
-  ask(path: string, body?: string): Promise<Reply> {
-    const head = `${body === undefined ? 'GET' : 'POST'} ${path} HTTP/1.1\r\nHost: 127.0.0.1:${this.port}\r\n`
+  /** With a JSON body, or a GET without one. */
+  ask(path: string, body?: string, method = body === undefined ? 'GET' : 'POST'): Promise<Reply> {
+    const head = `${method} ${path} HTTP/1.1\r\nHost: 127.0.0.1:${this.port}\r\n`
     const type = body === undefined ? '' : 'Content-Type: application/json\r\n'
     const text = `${head}${type}Content-Length: ${Buffer.byteLength(body ?? '')}\r\n\r\n${body ?? ''}`
     return new Promise((resolve, reject) => {

@@ -53,7 +53,7 @@ export class Recording {
   }
 
   /** The calls of one reserve of pods `first` to `first + count - 1`. */
-  async reserve(first: number, count = 1): Promise<readonly Turn[]> {
+  async reserve(first: number, count = 1): Promise<{ readonly operation: string; readonly turns: Turn[] }> {
     this.turns = []
     const items = Array.from({ length: count }, (_, i) => ({
       subnet: SUBNET,
@@ -70,7 +70,34 @@ export class Recording {
     }
     const outcome = await reserve(this.ports, command)
     if (outcome.kind !== 'done') throw new Error(`the recording's reserve ended ${outcome.kind}`)
-    return this.turns
+    return { operation: outcome.reservations[0]!.operation, turns: this.turns }
+  }
+
+  /** The last number the cluster gave to a change. */
+  lastChange(): number {
+    return this.clusterSql.first<{ rv: number }>(`SELECT rv FROM embedded_state`)!.rv
+  }
+
+  /** Every row that a reserve left behind, each once and as it is now. */
+  rowsOf(
+    operation: string,
+    changesAfter: number,
+  ): { readonly subnet: Statement[]; readonly cluster: Statement[] } {
+    const op = `'${operation}'`
+    return {
+      subnet: [
+        ...rows(this.ledgerSql, 'lease', `WHERE op = ${op}`),
+        ...rows(this.ledgerSql, 'op', `WHERE id = ${op}`),
+        ...rows(this.ledgerSql, 'attempt', `WHERE op = ${op}`),
+        ...rows(this.ledgerSql, 'page'),
+        ...rows(this.ledgerSql, 'state'),
+      ],
+      cluster: [
+        ...rows(this.clusterSql, 'embedded_object', `WHERE rv > ${changesAfter}`),
+        ...rows(this.clusterSql, 'embedded_event', `WHERE rv > ${changesAfter}`),
+        ...rows(this.clusterSql, 'embedded_state'),
+      ],
+    }
   }
 
   private noting<Calls extends object>(calls: Calls): Calls {
@@ -105,21 +132,20 @@ export class Recording {
 
 const noted = (value: SqlValue) => (value instanceof Uint8Array ? { blob: value.length } : value)
 
-/** The statements that make the tables of `sql` and the rows they hold, each row once. */
+function rows(sql: Sql, table: string, where = ''): Statement[] {
+  return sql.all(`SELECT * FROM ${table} ${where}`).map((row) => {
+    const columns = Object.keys(row)
+    const marks = columns.map(() => '?').join(', ')
+    const text = `INSERT OR REPLACE INTO ${table} (${columns.join(', ')}) VALUES (${marks})`
+    return [text, ...Object.values(row).map(noted)]
+  })
+}
+
+/** The statements that make the tables of `sql`, and those that fill them with what they hold. */
 export function contents(sql: Sql): { readonly tables: string[]; readonly rows: Statement[] } {
-  const tables = sql
-    .all<{ sql: string }>(`SELECT sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY rowid`)
-    .map((row) => row.sql)
-  const names = sql.all<{ name: string }>(`SELECT name FROM sqlite_master WHERE type = 'table'`)
-  const rows = names.flatMap(({ name }) =>
-    sql.all(`SELECT * FROM ${name}`).map((row): Statement => {
-      const columns = Object.keys(row)
-      const marks = columns.map(() => '?').join(', ')
-      return [
-        `INSERT OR REPLACE INTO ${name} (${columns.join(', ')}) VALUES (${marks})`,
-        ...Object.values(row).map(noted),
-      ]
-    }),
+  const tables = sql.all<{ sql: string }>(
+    `SELECT sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY rowid`,
   )
-  return { tables, rows }
+  const names = sql.all<{ name: string }>(`SELECT name FROM sqlite_master WHERE type = 'table'`)
+  return { tables: tables.map((row) => row.sql), rows: names.flatMap(({ name }) => rows(sql, name)) }
 }
