@@ -1,5 +1,6 @@
 import type { ClusterFailure, KubeObject } from '../cluster/port.ts'
-import { parseSubnet } from '../ipam/config.ts'
+import { parseRange, parseSubnet } from '../ipam/config.ts'
+import type { IpamError } from '../ipam/types.ts'
 import { DEFAULT_PROVIDER } from '../kube-ovn/names.ts'
 import type { SubnetObject, SubnetSpec } from '../kube-ovn/subnet-object.ts'
 import type { SpaceView, SubnetFacts } from '../ledger/port.ts'
@@ -36,17 +37,21 @@ export function clusterProblem(failure: ClusterFailure): Problem {
   })
 }
 
-/** Reads the Subnet object and tells the ledger; `unknown_subnet` where there is none. */
-export async function learnSubnet(ports: CommandPorts, name: string): Promise<Result<SubnetFacts, Problem>> {
+/** Reads the Subnet object and tells the ledger; `unknown_subnet` where there is none, naming the caller's `field`. */
+export async function learnSubnet(
+  ports: CommandPorts,
+  name: string,
+  field: 'subnet' | 'name' = 'subnet',
+): Promise<Result<SubnetFacts, Problem>> {
   const [reply] = await ports.cluster.send([{ verb: 'get', ref: { kind: 'Subnet', name } }])
   if (!reply) throw new Error('no reply to one request')
   if (!reply.ok) {
     if (reply.error.reason !== 'NotFound') return err(clusterProblem(reply.error))
-    return err(problem('unknown_subnet', `there is no Subnet ${name}`, { field: 'subnet' }))
+    return err(problem('unknown_subnet', `there is no Subnet ${name}`, { field }))
   }
   const object = reply.value as SubnetObject
   if (object.metadata.deletionTimestamp !== undefined) {
-    return err(problem('unknown_subnet', `Subnet ${name} is being removed`, { field: 'subnet' }))
+    return err(problem('unknown_subnet', `Subnet ${name} is being removed`, { field }))
   }
   const facts = factsOf(object, ports.clusterName)
   const configured = await ports.ledger(name).configure(facts)
@@ -106,7 +111,7 @@ export async function putSubnet(
     const metadata = present.ok ? present.value.metadata : { name }
     const preview = { ...manifest, metadata, spec: wanted.value } as SubnetObject
     const view = await ledger.preview(factsOf(preview, ports.clusterName))
-    return view.ok ? ok({ created: !present.ok, subnet: subnetView(view.value) }) : view
+    return view.ok ? ok({ created: !present.ok, subnet: subnetView(view.value) }) : err(inSpec(view.error))
   }
   // The ledger must know the Subnet before it can judge the change.
   if (present.ok) {
@@ -114,7 +119,7 @@ export async function putSubnet(
     if (!known.ok) return known
   }
   const token = await ledger.announce(wanted.value.provider ?? DEFAULT_PROVIDER)
-  if (!token.ok) return token
+  if (!token.ok) return err(inSpec(token.error))
   const [written] = await ports.cluster.send([
     present.ok
       ? { verb: 'replace', object: { ...present.value, spec: wanted.value } }
@@ -138,7 +143,7 @@ export async function deleteSubnet(
   name: string,
   dryRun: boolean,
 ): Promise<Result<SubnetView, Problem>> {
-  const known = await learnSubnet(ports, name)
+  const known = await learnSubnet(ports, name, 'name')
   if (!known.ok) return known
   const ledger = ports.ledger(name)
   if (dryRun) {
@@ -166,7 +171,7 @@ export async function suggest(
   name: string,
   wish: { readonly count: number; readonly contiguous: boolean },
 ): Promise<Result<readonly string[], Problem>> {
-  const known = await learnSubnet(ports, name)
+  const known = await learnSubnet(ports, name, 'name')
   if (!known.ok) return known
   const suggested = await ports.ledger(name).suggest(wish.count, wish.contiguous)
   return suggested ?? err(problem('unknown_subnet', `there is no Subnet ${name}`, { field: 'name' }))
@@ -186,15 +191,17 @@ async function viewOf(ports: CommandPorts, object: SubnetObject): Promise<Result
 }
 
 function normalised(spec: SubnetSpec | undefined): Result<SubnetSpec, Problem> {
+  // Kube-OVN passes over an entry it cannot read; whoever writes one here wants those addresses left out.
+  for (const [index, text] of (spec?.excludeIps ?? []).entries()) {
+    const range = parseRange(text, `excludeIps[${index}]`)
+    if (!range.ok) return err(unreadable(range.error))
+  }
   const config = parseSubnet({
     cidrBlock: spec?.cidrBlock ?? '',
     gateway: spec?.gateway ?? '',
     excludeIps: spec?.excludeIps ?? [],
   })
-  if (!config.ok) {
-    const { code, message, field } = findingOf(config.error)
-    return err(problem(code, message, field === undefined ? {} : { field: `spec.${field}` }))
-  }
+  if (!config.ok) return err(unreadable(config.error))
   if (config.value.protocol === 'Mac') {
     return err(problem('invalid_field', 'a Subnet needs a CIDR', { field: 'spec.cidrBlock' }))
   }
@@ -207,6 +214,16 @@ function normalised(spec: SubnetSpec | undefined): Result<SubnetSpec, Problem> {
     provider: spec?.provider || DEFAULT_PROVIDER,
     vpc: spec?.vpc || DEFAULT_VPC,
   })
+}
+
+function unreadable(error: IpamError): Problem {
+  const { code, message, field } = findingOf(error)
+  return inSpec(problem(code, message, field === undefined ? {} : { field }))
+}
+
+/** The ledger names a field of the Subnet; in a manifest it stands under spec. */
+function inSpec(why: Problem): Problem {
+  return why.field === undefined ? why : { ...why, field: `spec.${why.field}` }
 }
 
 function writeProblem(failure: ClusterFailure): Problem {
