@@ -89,6 +89,9 @@ function open(space: Space, request: HoldRequest): Verdict<Opened> {
   if (!facts) return { commit: false, value: { kind: 'unconfigured' } }
   const op = operationId(wallMs, space.random, facts.cluster, facts.name)
   const single = request.items.length === 1
+  if (!single) {
+    space.leases.lookUp(request.items.map((wish) => portName(wish.podName, wish.namespace, facts.provider)))
+  }
 
   for (const [index, wish] of request.items.entries()) {
     const note = (finding: Finding) => findings.push(single ? finding : { ...finding, item: index })

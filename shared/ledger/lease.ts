@@ -1,4 +1,5 @@
 import type { Sql, SqlRow, SqlValue } from '../sql.ts'
+import { LeaseWrites } from './lease-writes.ts'
 import { Recent } from './recent.ts'
 
 /** States of faults.md (a); FREE is the absence of a row. */
@@ -64,8 +65,6 @@ const COLUMNS = `nic, id, namespace, pod_name, pod_type, v4, v6, mac, pool, stat
 /** Rows kept in memory after a call, for the next call of the same operation: a few groups of 1,000. */
 const RECENT_ROWS = 4_096
 
-const INSERT = `INSERT INTO lease (${COLUMNS}) VALUES (${Array(23).fill('?').join(', ')})`
-
 export const encodeV6 = (address: bigint): string => address.toString(16).padStart(32, '0')
 
 function decode(row: StoredLease): LeaseRow {
@@ -101,10 +100,12 @@ export class LeaseTable {
   private readonly sql: Sql
   /** By name, all rows of the name; an empty list is a name nobody has. */
   private readonly recent = new Recent<readonly LeaseRow[]>(RECENT_ROWS)
+  private readonly writes: LeaseWrites
   private readonly changed: (before: LeaseRow | undefined, after: LeaseRow | undefined) => void
 
   constructor(sql: Sql, changed: (before: LeaseRow | undefined, after: LeaseRow | undefined) => void) {
     this.sql = sql
+    this.writes = new LeaseWrites(sql)
     this.changed = changed
   }
 
@@ -131,6 +132,7 @@ export class LeaseTable {
   named(nic: string): readonly LeaseRow[] {
     const known = this.recent.get(nic)
     if (known) return known
+    if (this.writes.named(nic)) this.writes.flush()
     // Most names asked for are new, and a query costs by its columns: first ask for one.
     const rows = this.sql.first(`SELECT id FROM lease WHERE nic = ? LIMIT 1`, nic)
       ? this.sql.all<StoredLease>(`SELECT ${COLUMNS} FROM lease WHERE nic = ? ORDER BY id`, nic).map(decode)
@@ -139,8 +141,24 @@ export class LeaseTable {
     return rows
   }
 
+  /** Asks for many names at once, so that `named` knows which nobody has. */
+  lookUp(nics: readonly string[]): void {
+    this.writes.flush()
+    const taken = this.sql.all<{ nic: string }>(
+      `SELECT DISTINCT nic FROM json_each(?) CROSS JOIN lease ON nic = value`,
+      JSON.stringify(nics),
+    )
+    const known = new Set(taken.map(({ nic }) => nic))
+    for (const nic of nics) if (!known.has(nic)) this.recent.read(nic, [])
+  }
+
   get(nic: string, id: string): LeaseRow | undefined {
     return this.named(nic).find((row) => row.id === id)
+  }
+
+  /** Puts everything written so far into storage: called before the transaction commits. */
+  flush(): void {
+    this.writes.flush()
   }
 
   /** The transaction that wrote has committed. */
@@ -150,6 +168,7 @@ export class LeaseTable {
 
   /** The transaction that wrote was taken back. */
   rolledBack(): void {
+    this.writes.clear()
     this.recent.rolledBack()
   }
 
@@ -162,12 +181,14 @@ export class LeaseTable {
   }
 
   byMac(mac: string): LeaseRow[] {
+    if (this.writes.hasMac(mac)) this.writes.flush()
     if (!this.sql.first(`SELECT id FROM lease WHERE mac = ? LIMIT 1`, mac)) return []
     return this.sql.all<StoredLease>(`SELECT ${COLUMNS} FROM lease WHERE mac = ?`, mac).map(decode)
   }
 
   /** Rows whose cool-down ended by `ledgerMs`, oldest first. */
   cooled(ledgerMs: number, limit: number): LeaseRow[] {
+    this.writes.flush()
     return this.sql
       .all<StoredLease>(
         `SELECT ${COLUMNS} FROM lease WHERE free_ms <= ? ORDER BY free_ms LIMIT ?`,
@@ -179,6 +200,7 @@ export class LeaseTable {
 
   /** Ledger time at which the next cool-down ends. */
   nextCooled(): number | undefined {
+    this.writes.flush()
     return (
       this.sql.first<{ at: number | null }>(`SELECT MIN(free_ms) AS at FROM lease WHERE free_ms IS NOT NULL`)
         ?.at ?? undefined
@@ -187,6 +209,7 @@ export class LeaseTable {
 
   /** Stranded rows, for a CIDR that may contain them again. */
   stranded(): LeaseRow[] {
+    this.writes.flush()
     return this.sql
       .all<StoredLease>(`SELECT ${COLUMNS} FROM lease WHERE bit = 0 AND state = 'stranded'`)
       .map(decode)
@@ -194,19 +217,23 @@ export class LeaseTable {
 
   /** Rows an address of which lies outside the CIDR. */
   outside(): LeaseRow[] {
+    this.writes.flush()
     return this.sql.all<StoredLease>(`SELECT ${COLUMNS} FROM lease WHERE bit = 0`).map(decode)
   }
 
   *all(): Iterable<LeaseRow> {
+    this.writes.flush()
     for (const row of this.sql.iterate<StoredLease>(`SELECT ${COLUMNS} FROM lease`)) yield decode(row)
   }
 
   any(): boolean {
+    this.writes.flush()
     return this.sql.first(`SELECT 1 AS one FROM lease LIMIT 1`) !== undefined
   }
 
   /** Rows after (nic, id) in name order. */
   after(nic: string, id: string, limit: number): LeaseRow[] {
+    this.writes.flush()
     return this.sql
       .all<StoredLease>(
         `SELECT ${COLUMNS} FROM lease WHERE (nic, id) > (?, ?) ORDER BY nic, id LIMIT ?`,
@@ -218,8 +245,7 @@ export class LeaseTable {
   }
 
   insert(row: LeaseRow): void {
-    this.sql.run(
-      INSERT,
+    this.writes.insert(row, row.mac, COLUMNS, [
       row.nic,
       row.id,
       row.namespace,
@@ -243,7 +269,7 @@ export class LeaseTable {
       row.reason,
       row.createdAt,
       row.freeMs,
-    )
+    ])
     const known = this.recent.get(row.nic)
     this.recent.wrote(row.nic, known && [...known, row].sort(byId))
     this.changed(undefined, row)
@@ -256,15 +282,10 @@ export class LeaseTable {
     const values: SqlValue[] = []
     for (const name of Object.keys(change) as (keyof LeaseChange)[]) {
       const value = after[name]
-      columns.push(`${CHANGEABLE[name]} = ?`)
+      columns.push(CHANGEABLE[name])
       values.push(typeof value === 'boolean' ? Number(value) : value)
     }
-    this.sql.run(
-      `UPDATE lease SET ${columns.join(', ')} WHERE nic = ? AND id = ?`,
-      ...values,
-      before.nic,
-      before.id,
-    )
+    this.writes.update(before, columns, values)
     const known = this.recent.get(before.nic)
     this.recent.wrote(
       before.nic,
@@ -275,12 +296,14 @@ export class LeaseTable {
   }
 
   delete(row: LeaseRow): void {
+    this.writes.flush()
     this.sql.run(`DELETE FROM lease WHERE nic = ? AND id = ?`, row.nic, row.id)
     this.recent.wrote(row.nic, undefined)
     this.changed(row, undefined)
   }
 
   private one(where: string, ...parameters: (string | number)[]): LeaseRow | undefined {
+    this.writes.flush()
     const row = this.sql.first<StoredLease>(`SELECT ${COLUMNS} FROM lease ${where}`, ...parameters)
     return row && decode(row)
   }

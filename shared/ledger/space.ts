@@ -159,6 +159,7 @@ export class Space {
           throw new RolledBack()
         }
         if (this.allocating) this.pages.save(this.allocating.takeDirtyPages())
+        this.leases.flush()
         this.saveState()
         return verdict.value
       })

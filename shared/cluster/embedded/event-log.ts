@@ -1,5 +1,5 @@
 import { ok, type Result } from '../../result.ts'
-import type { Sql } from '../../sql.ts'
+import type { Sql, SqlValue } from '../../sql.ts'
 import type { ClusterFailure, Kind, KubeObject, WatchEvent } from '../port.ts'
 import { type Key, utf8Bytes } from './admit.ts'
 import { refused } from './failure.ts'
@@ -31,6 +31,9 @@ export const LOG_LIMITS: LogLimits = { maxEvents: 10_000, maxLogBytes: 128 * 102
 const MAX_PAGE_EVENTS = 1_000
 const MAX_PAGE_BYTES = 8 * 1024 * 1024
 
+/** Five parameters each, of the 100 that a statement may have. */
+const EVENTS_PER_STATEMENT = 20
+
 interface State {
   readonly rv: number
   readonly compacted: number
@@ -53,6 +56,8 @@ export class EventLog {
   /** The counter's row as last read or written, so that a write need not read it. */
   #known: State | undefined
   #unwritten = false
+  /** Events of the running transaction. */
+  #waiting: SqlValue[][] = []
 
   constructor(sql: Sql, limits: LogLimits = LOG_LIMITS) {
     this.#sql = sql
@@ -72,14 +77,7 @@ export class EventLog {
 
   /** Writes change number `rv` (from `next`, same transaction) and moves the counter on. */
   append(rv: number, type: ChangeEvent['type'], key: Key, body: string, before?: Before): void {
-    this.#sql.run(
-      `INSERT INTO embedded_event (rv, type, kind, namespace, body) VALUES (?, ?, ?, ?, ?)`,
-      rv,
-      type,
-      key.kind,
-      key.namespace,
-      body,
-    )
+    this.#waiting.push([rv, type, key.kind, key.namespace, body])
     if (before) {
       this.#sql.run(
         `INSERT INTO embedded_before (rv, kind, namespace, name, before_rv, body) VALUES (?, ?, ?, ?, ?, ?)`,
@@ -97,9 +95,17 @@ export class EventLog {
     this.#unwritten = true
   }
 
-  /** Writes the counter once for all appends of a transaction, and forgets the past beyond the limits. */
+  /** Writes events and counter of all appends of a transaction, and forgets the past beyond the limits. */
   settle(): void {
     if (!this.#unwritten) return
+    for (let from = 0; from < this.#waiting.length; from += EVENTS_PER_STATEMENT) {
+      const events = this.#waiting.slice(from, from + EVENTS_PER_STATEMENT)
+      this.#sql.run(
+        `INSERT INTO embedded_event (rv, type, kind, namespace, body) VALUES ${events.map(() => '(?, ?, ?, ?, ?)').join()}`,
+        ...events.flat(),
+      )
+    }
+    this.#waiting = []
     const state = this.#compacted(this.#state())
     this.#sql.run(
       `UPDATE embedded_state SET rv = ?, compacted = ?, log_bytes = ? WHERE id = 0`,
@@ -115,6 +121,7 @@ export class EventLog {
   forget(): void {
     this.#known = undefined
     this.#unwritten = false
+    this.#waiting = []
   }
 
   /** Events of a kind after a resourceVersion. Expired when the log no longer reaches back, Invalid when it is no number. */

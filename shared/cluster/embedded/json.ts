@@ -16,6 +16,36 @@ export function isJsonObject(value: Json | undefined): value is JsonObject {
  * JSON (bigint, a cycle) or nests deeper than MAX_DEPTH_LEVELS.
  */
 export function jsonCopy(value: unknown): Json | undefined {
+  const copy = plainCopy(value, MAX_DEPTH_LEVELS)
+  return copy === undefined ? jsonCopyByText(value) : copy
+}
+
+/** The usual case in one walk; undefined for anything that is not plain JSON of bearable depth. */
+function plainCopy(value: unknown, levels: number): Json | undefined {
+  if (typeof value === 'string' || typeof value === 'boolean' || value === null) return value
+  if (typeof value === 'number') return Number.isFinite(value) ? value : undefined
+  if (typeof value !== 'object' || levels === 0) return undefined
+  if (Array.isArray(value)) {
+    const items: Json[] = []
+    for (const item of value) {
+      const copy = plainCopy(item, levels - 1)
+      if (copy === undefined) return undefined
+      items.push(copy)
+    }
+    return items
+  }
+  if (Object.getPrototypeOf(value) !== Object.prototype) return undefined
+  const object: JsonObject = {}
+  for (const [key, member] of Object.entries(value)) {
+    if (member === undefined) continue
+    const copy = key === '__proto__' ? undefined : plainCopy(member, levels - 1)
+    if (copy === undefined) return undefined
+    object[key] = copy
+  }
+  return object
+}
+
+function jsonCopyByText(value: unknown): Json | undefined {
   let text: string | undefined
   try {
     text = JSON.stringify(value)
