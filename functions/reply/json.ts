@@ -5,9 +5,15 @@ const { rawJSON } = JSON as unknown as { rawJSON(text: string): unknown }
 
 /** JSON in which BigInt counters are numbers written in full digits, as Kube-OVN writes them (pkg/internal/big_int.go). */
 export function writeJson(value: unknown): string {
-  return JSON.stringify(value, (_name, part: unknown) =>
-    typeof part === 'bigint' ? rawJSON(part.toString()) : part,
-  )
+  try {
+    // Without a replacer V8 is several times as fast, and few replies hold a counter.
+    return JSON.stringify(value)
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error
+    return JSON.stringify(value, (_name, part: unknown) =>
+      typeof part === 'bigint' ? rawJSON(part.toString()) : part,
+    )
+  }
 }
 
 /** A JSON reply. */
