@@ -1,7 +1,7 @@
 import { DurableObject } from 'cloudflare:workers'
 import { systemClock } from '../../shared/clock.ts'
 import { drive } from '../../shared/command/drive.ts'
-import { Ledger } from '../../shared/ledger/ledger.ts'
+import { Ledger, StorageTooNew } from '../../shared/ledger/ledger.ts'
 import type {
   HoldRequest,
   Keyed,
@@ -11,6 +11,7 @@ import type {
   SubnetFacts,
   Target,
 } from '../../shared/ledger/port.ts'
+import type { SpacePorts } from '../../shared/ledger/space.ts'
 import type { Problem } from '../../shared/problem.ts'
 import { systemRandom } from '../../shared/random.ts'
 import { type Env, objectPorts } from '../env.ts'
@@ -22,24 +23,27 @@ const ALARM_BUDGET_MS = 20_000
 const ALARM_RETRY_MS = 5_000
 /** Operations driven side by side by one alarm. */
 const DRIVEN_AT_ONCE = 16
+/** How soon an alarm that met storage newer than the code looks again. */
+const TOO_NEW_RETRY_MS = 60_000
 
 /**
  * One address space's ledger, and its alarm, which finishes what a dead handler left. All decisions are in
  * shared/ledger; here are the binding to storage and the alarm clock.
  */
 export class Subnet extends DurableObject<Env> {
-  readonly #ledger: Ledger
+  readonly #opened: Ledger | StorageTooNew
   #armedMs: number | undefined
 
   constructor(state: DurableObjectState, env: Env) {
     super(state, env)
     const { settings } = objectPorts(env)
-    this.#ledger = new Ledger({
+    this.#opened = openLedger({
       sql: durableObjectSql(state.storage),
       clock: systemClock,
       random: systemRandom,
       settings: settings.ledger,
     })
+    if (this.#opened instanceof StorageTooNew) return
     state.blockConcurrencyWhile(async () => {
       this.#armedMs = (await state.storage.getAlarm()) ?? undefined
       await this.#arm()
@@ -114,9 +118,16 @@ export class Subnet extends DurableObject<Env> {
     return this.#ledger.suggest(count, contiguous)
   }
 
+  /** Storage that a later version wrote is not touched: every call fails until that version is back (faults.md 53). */
+  get #ledger(): Ledger {
+    if (this.#opened instanceof StorageTooNew) throw this.#opened
+    return this.#opened
+  }
+
   /** Runs at least once; may run twice, late, or after a restart. Everything in it is repeatable. */
   override async alarm(): Promise<void> {
     this.#armedMs = undefined
+    if (this.#opened instanceof StorageTooNew) return this.#armAt(systemClock.nowMs() + TOO_NEW_RETRY_MS)
     const { cluster, settings, log } = objectPorts(this.env)
     try {
       const due = [...this.#ledger.due()]
@@ -161,5 +172,14 @@ export class Subnet extends DurableObject<Env> {
   async #armAt(atMs: number): Promise<void> {
     this.#armedMs = atMs
     await this.ctx.storage.setAlarm(atMs)
+  }
+}
+
+function openLedger(ports: SpacePorts): Ledger | StorageTooNew {
+  try {
+    return new Ledger(ports)
+  } catch (error) {
+    if (error instanceof StorageTooNew) return error
+    throw error
   }
 }
