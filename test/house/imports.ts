@@ -65,7 +65,10 @@ const PACKAGE_HOMES: readonly { readonly name: RegExp; readonly allowed: (path: 
     allowed: (path) => path === 'functions/env.ts' || isAdapter(path),
   },
   { name: /^cloudflare:workers$/, allowed: (path) => path.startsWith('functions/') },
-  { name: /^@kubernetes\/client-node$/, allowed: (path) => path.startsWith('shared/cluster/kubernetes/') },
+  {
+    name: /^@kubernetes\/client-node(\/|$)/,
+    allowed: (path) => path.startsWith('shared/cluster/kubernetes/'),
+  },
 ]
 
 /** Where time, chance and the network may be touched. */

@@ -1,5 +1,5 @@
-import { ApiException } from '@kubernetes/client-node'
 import type { ClusterFailure, FailureReason } from '../port.ts'
+import { ApiException } from './client.ts'
 import { retryAfterMs } from './retry-after.ts'
 import { CallFailed } from './transport.ts'
 

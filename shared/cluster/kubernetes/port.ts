@@ -1,4 +1,3 @@
-import { ApiException } from '@kubernetes/client-node'
 import { err, ok, type Result } from '../../result.ts'
 import type {
   ClusterFailure,
@@ -10,8 +9,9 @@ import type {
   ListOptions,
   ObjectList,
 } from '../port.ts'
-import { call, callList, generatedApi, refOf } from './calls.ts'
+import { Calls, type ListQuery, refOf } from './calls.ts'
 import { refused, wrongRequest } from './check.ts'
+import { ApiException } from './client.ts'
 import { deletedIn, type Expected, listIn, objectIn } from './evidence.ts'
 import { type CallFacts, failureOf } from './failure.ts'
 import { KUBERNETES_LIMITS, type KubernetesLimits } from './limits.ts'
@@ -36,29 +36,30 @@ export function kubernetesPort(parts: KubernetesParts): ClusterPort {
   const limits = { ...KUBERNETES_LIMITS, ...parts.limits }
   const url = parts.url.replace(/\/+$/, '')
   const transport = new Transport({ ...parts, limits })
-  const calls = new Calls({ ...parts, url, limits }, transport)
+  const api = new ApiServer({ ...parts, url, limits }, transport)
   return {
-    send: (requests) => inOrder(requests, limits.callsInFlight, (request) => calls.send(request)),
-    list: (kind, options = {}) => calls.list(kind, options),
+    send: (requests) => inOrder(requests, limits.callsInFlight, (request) => api.send(request)),
+    list: (kind, options = {}) => api.list(kind, options),
     watch: (kind, options) => watchKind({ transport, url, clock: parts.clock, limits }, kind, options),
   }
 }
 
-class Calls {
+class ApiServer {
+  readonly #calls: Calls
   readonly #parts: KubernetesParts & { readonly limits: KubernetesLimits }
   readonly #transport: Transport
 
   constructor(parts: KubernetesParts & { readonly limits: KubernetesLimits }, transport: Transport) {
     this.#parts = parts
     this.#transport = transport
+    this.#calls = new Calls(parts.url)
   }
 
   async send(request: ClusterRequest): Promise<ClusterReply> {
     const wrong = wrongRequest(request)
     if (wrong) return err(wrong)
-    const { url, limits } = this.#parts
-    const api = generatedApi(this.#transport, url, limits.callMs)
-    const once = async () => objectOf(request, await call(api, request))
+    const library = this.#transport.library(this.#parts.limits.callMs)
+    const once = async () => objectOf(request, await this.#calls.send(request, library))
     const facts = {
       harmless: request.verb === 'get' || (request.verb === 'create' && request.dryRun === true),
       // Of a create the 404 is about the namespace.
@@ -78,17 +79,14 @@ class Calls {
     const selector = selectorText(options.labelSelector ?? {})
     if (!selector.ok) return selector
     const query = {
+      kind,
       labelSelector: selector.value,
       ...(options.namespace === undefined ? {} : { namespace: options.namespace }),
     }
     const items: KubeObject[] = []
     let from = options.continue || undefined
     for (;;) {
-      const page = await this.#page(
-        kind,
-        { ...query, ...(from ? { continue: from } : {}) },
-        limit || undefined,
-      )
+      const page = await this.#page({ ...query, ...(from ? { continue: from } : {}) }, limit || undefined)
       if (!page.ok || limit) return page
       items.push(...page.value.items)
       from = page.value.continue
@@ -96,15 +94,15 @@ class Calls {
     }
   }
 
-  async #page(kind: Kind, query: Parameters<typeof callList>[2], wanted: number | undefined) {
-    const { url, limits } = this.#parts
-    const api = generatedApi(this.#transport, url, limits.pageMs)
+  async #page(query: ListQuery, wanted: number | undefined) {
+    const { limits } = this.#parts
+    const library = this.#transport.library(limits.pageMs)
     for (let limit = wanted ?? limits.pageItems; ; limit = Math.floor(limit / 2)) {
       let tooLong = false
       const page = await this.#read(
         async () => {
           try {
-            return listIn(await callList(api, kind, { ...query, limit }), kind)
+            return listIn(await this.#calls.list({ ...query, limit }, library), query.kind)
           } catch (error) {
             tooLong = error instanceof TooLong
             throw error

@@ -1,6 +1,6 @@
-import { type PromiseHttpLibrary, type RequestContext, ResponseContext } from '@kubernetes/client-node'
 import type { Clock } from '../../clock.ts'
 import type { Http } from '../../http.ts'
+import { type PromiseHttpLibrary, type RequestContext, ResponseContext } from './client.ts'
 import type { KubernetesLimits } from './limits.ts'
 
 /** No whole reply. `sent`: the request may have reached the server. `again`: worth another try, if it was a read. */
@@ -80,11 +80,7 @@ export class Transport {
     const outgoing: Outgoing = {
       url: request.getUrl(),
       method,
-      // The generated client says json-patch for every patch.
-      headers: {
-        ...request.getHeaders(),
-        ...(method === 'PATCH' ? { 'Content-Type': 'application/merge-patch+json' } : {}),
-      },
+      headers: request.getHeaders(),
       ...(typeof body === 'string' ? { body } : {}),
     }
     return within(this.#parts.clock, limitMs, async (signal) => {
@@ -156,17 +152,19 @@ export async function within<T>(
 ): Promise<T> {
   const call = new AbortController()
   const over = new AbortController()
+  const late = () => new CallFailed(`no reply within ${limitMs} ms`, { sent: true, again: false })
   const timer = clock.sleep(limitMs, over.signal).then(() => {
-    if (over.signal.aborted) return undefined
-    call.abort()
-    throw new CallFailed(`no reply within ${limitMs} ms`, { sent: true, again: false })
+    if (!over.signal.aborted) call.abort()
+    throw late()
   })
-  // The loser of the race may still reject; nobody waits for it.
-  timer.catch(() => {})
   const working = work(call.signal)
-  working.catch(() => {})
+  // The loser of the race may still reject; nobody waits for it.
+  for (const promise of [timer, working]) promise.catch(() => {})
   try {
-    return (await Promise.race([working, timer])) as T
+    return await Promise.race([working, timer])
+  } catch (error) {
+    // What an aborted call says about itself is a consequence.
+    throw call.signal.aborted ? late() : error
   } finally {
     over.abort()
   }

@@ -75,8 +75,8 @@ async function* oneStream(parts: WatchParts, kind: Kind, query: Query): AsyncGen
     redact: (text) => transport.redact(text),
   }
   const stop = new AbortController()
-  const stopWithCaller = () => stop.abort()
-  query.signal?.addEventListener('abort', stopWithCaller, { once: true })
+  const cancel = () => stop.abort()
+  query.signal?.addEventListener('abort', cancel, { once: true })
   if (query.signal?.aborted) stop.abort()
   let reader: ReadableStreamDefaultReader<Uint8Array> | undefined
   try {
@@ -85,9 +85,10 @@ async function* oneStream(parts: WatchParts, kind: Kind, query: Query): AsyncGen
       method: 'GET',
       headers: { Accept: 'application/json' },
     }
-    const reply = await within(clock, limits.callMs, (late) =>
-      unlessStopped(transport.open(outgoing, AbortSignal.any([late, stop.signal])), stop.signal),
-    )
+    const reply = await within(clock, limits.callMs, (late) => {
+      late.addEventListener('abort', cancel, { once: true })
+      return unlessStopped(transport.open(outgoing, stop.signal), stop.signal)
+    })
     if (reply.status !== 200 || !reply.body) {
       const body = await within(clock, limits.callMs, () => reply.text())
       yield { ended: failureOfReply(reply.status, body, Object.fromEntries(reply.headers), facts) }
@@ -112,7 +113,7 @@ async function* oneStream(parts: WatchParts, kind: Kind, query: Query): AsyncGen
     const broke = error instanceof CallFailed && error.again
     yield { ended: broke ? 'closed' : failureOf(error, facts) }
   } finally {
-    query.signal?.removeEventListener('abort', stopWithCaller)
+    query.signal?.removeEventListener('abort', cancel)
     stop.abort()
     void reader?.cancel().catch(() => {})
   }
