@@ -18,6 +18,8 @@ import type { Space } from './space.ts'
 
 /** Calls handed out at once; more wait for the next step. */
 const CALLS_PER_STEP = 1_000
+/** Epoch of a row that was never held before. */
+const FIRST_EPOCH = 1
 /** A group that lost one of its promises to a release may ask again this soon. */
 const RELEASED_RETRY_MS = 1_000
 
@@ -190,7 +192,7 @@ export function fence(space: Space, op: OpRow, why: Problem): Next {
     const back = turnBack(item)
     if (item.present) return back
     const row = rowOf(space, item)
-    if (back.stage === 'gone') free(space, row)
+    if (back.stage === 'gone') letGo(space, row, back)
     else space.leases.update(row, { state: 'releasing', epoch: row.epoch + 1, op: op.id })
     return back
   })
@@ -210,6 +212,12 @@ function failed(space: Space, op: OpRow): Next {
 function released(space: Space, op: OpRow): Next {
   const leases = op.items.map((item) => item.seen ?? coolDown(space, rowOf(space, item), item))
   return close(space, op, 'done', { kind: 'done', created: false, leases })
+}
+
+/** Nothing was sent for it: free at once, unless it came out of a cool-down, which then begins anew. */
+function letGo(space: Space, row: LeaseRow, item: ItemState): void {
+  if (row.originEpoch === FIRST_EPOCH) free(space, row)
+  else coolDown(space, row, item)
 }
 
 /** Confirmed gone: into the cool-down, or free where there is none or the row held no bit. */

@@ -7,7 +7,8 @@ import type { Call, World } from './world.ts'
 /** Transitions of faults.md (a) as two flushed states may show them; FREE is `undefined`. */
 const TRANSITIONS: Readonly<Record<LeaseState | 'free', readonly (LeaseState | 'free')[]>> = {
   free: ['held'],
-  held: ['bound', 'releasing', 'free'],
+  // A returning owner that was refused goes back to its cool-down.
+  held: ['bound', 'releasing', 'quarantined', 'free'],
   bound: ['stranded', 'releasing'],
   stranded: ['bound', 'releasing'],
   releasing: ['quarantined', 'free'],
@@ -74,6 +75,9 @@ export class Steps {
     }
     if (!known) return
     if (from === 'releasing') this.provenGone(known)
+    if (from === 'held' && to === 'free' && row.originEpoch > 1 && this.contains(subnet, row)) {
+      this.violated(`11: ${row.nic} came out of its cool-down and is free`)
+    }
     if (from === 'quarantined' && to === 'free' && this.contains(subnet, row)) {
       const spentMs = ledgerMs - known.ledgerMs
       if (spentMs < this.world.settings.quarantineMs) this.violated(`11: ${row.nic} cooled for ${spentMs} ms`)
