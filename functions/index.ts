@@ -1,7 +1,8 @@
 import { consoleLog } from '../shared/log.ts'
 import { systemRandom } from '../shared/random.ts'
 import { createApp } from './app.ts'
-import { accessOf, berthOf, type Env } from './env.ts'
+import { berthOf, type Env } from './env.ts'
+import { accessOf } from './settings.ts'
 import { VERSION } from './version.ts'
 
 export { Cluster } from './objects/cluster.ts'

@@ -17,6 +17,12 @@ export function replyReservations(
   const [first] = reservations
   const single = !list && reservations.length === 1 ? first : undefined
   if (c.var.representation === 'json') return replyJson(c, single ?? { items: reservations }, status)
+  // The objects have no room for warnings; kubectl reads them from here [RFC 7234 section 5.5].
+  for (const text of new Set(reservations.flatMap(({ warnings }) => warnings))) {
+    c.header('Warning', `299 berth ${JSON.stringify(text.replaceAll(/[^\x20-\x7e]/g, '?'))}`, {
+      append: true,
+    })
+  }
   const objects = reservations.map(({ object }) => object)
   const yaml = single ? writeYaml(single.object) : writeYamlList(objects)
   return c.body(yaml, status, { 'Content-Type': c.var.mediaType })

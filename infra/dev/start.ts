@@ -12,6 +12,7 @@ import { createRequire } from 'node:module'
 import { createServer } from 'node:net'
 import { dirname, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { settingsOf } from '../../functions/settings.ts'
 import { setVariables } from '../variables.ts'
 import { claimFolder } from './claim.ts'
 import { isAlive, npmAbove, processTree, signal } from './process-tree.ts'
@@ -29,6 +30,15 @@ const root = resolve(here, '../..')
 function fail(message: string): never {
   console.error(message)
   process.exit(1)
+}
+
+/** A variable the Worker would refuse at every request is refused here, once. */
+function checkVariables(): void {
+  try {
+    settingsOf(setVariables(process.env))
+  } catch (error) {
+    fail(`${(error as Error).message}.`)
+  }
 }
 
 function readPort(text: string): number {
@@ -142,6 +152,7 @@ function greeting(url: string, folder: string): string {
 `
 }
 
+checkVariables()
 const port = readPort(process.env.PORT || '8787')
 const folder = resolve(process.env.DATA || join(root, '.berth'))
 mkdirSync(folder, { recursive: true })

@@ -4,7 +4,7 @@ import { parseMac } from '../ipam/mac.ts'
 import type { IpSpec } from '../kube-ovn/ip-object.ts'
 import { spaceOfOperation } from '../ledger/ids.ts'
 import type { Keyed, LeaseFilter, LeaseView, Located, Target } from '../ledger/port.ts'
-import { type Problem, problem } from '../problem.ts'
+import { type Finding, type Problem, problem, problemOf } from '../problem.ts'
 import { err, ok, type Result } from '../result.ts'
 import type { CommandPorts } from './ports.ts'
 import { operationViewOf, reservationOf } from './render.ts'
@@ -108,8 +108,18 @@ export async function locateAll(
   })
   if (!first.ok) return first
   if (first.value) return ok(first.value)
-  const what = firstName ?? 'that owner'
-  return err(problem('not_found', `there is no reservation ${what}`, { field: 'name' }))
+  return err(problemOf(targets.map((target, item) => missing(target, targets.length > 1 ? item : undefined))))
+}
+
+/** Nobody knows this reservation. `item`: its index in a group. */
+export function missing(target: Target, item?: number): Finding {
+  const byName = 'name' in target
+  return {
+    code: 'not_found',
+    field: byName ? 'name' : 'podName',
+    message: `there is no reservation ${byName ? target.name : `${target.namespace}/${target.podName}`}`,
+    ...(item === undefined ? {} : { item }),
+  }
 }
 
 /** A page over all Subnets, or one, in order of Subnet and name. */

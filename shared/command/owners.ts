@@ -18,7 +18,7 @@ export async function livingOwners(
   )
   const replies = await ports.cluster.send(questions.map(({ request }) => request))
   const findings = new Map<number, Finding>()
-  for (const [index, { lease, item, request }] of questions.entries()) {
+  for (const [index, { lease, item }] of questions.entries()) {
     const reply = replies[index]
     if (!reply) throw new Error('fewer replies than requests')
     if (!reply.ok) {
@@ -31,7 +31,7 @@ export async function livingOwners(
       code: 'pod_alive',
       field: 'podName',
       message: why,
-      hint: `remove ${request.verb === 'get' ? request.ref.kind : 'it'} first, or force`,
+      hint: `remove the ${reply.value.kind} first, or send force: true`,
       ...(leases.length > 1 ? { item } : {}),
     })
   }

@@ -3,10 +3,10 @@ import type { Problem } from '../problem.ts'
 import { type Finding, problem, problemOf } from '../problem.ts'
 import { err, ok, type Result } from '../result.ts'
 import { drive } from './drive.ts'
-import { locateAll } from './find.ts'
+import { locateAll, missing } from './find.ts'
 import { livingOwners } from './owners.ts'
 import type { CommandPorts } from './ports.ts'
-import { outcomeOf } from './render.ts'
+import { DRY_RUN, outcomeOf } from './render.ts'
 import type { ReleaseCommand, WriteOutcome } from './types.ts'
 
 const NO_OVN = 'OVN_NB is none: no logical switch port was looked for'
@@ -18,7 +18,7 @@ const NO_OVN = 'OVN_NB is none: no logical switch port was looked for'
 export async function release(ports: CommandPorts, command: ReleaseCommand): Promise<WriteOutcome> {
   const startedMs = ports.clock.nowMs()
   const leftMs = () => Math.max(0, ports.settings.waitMs - (ports.clock.nowMs() - startedMs))
-  const warnings = ports.settings.ovn ? [] : [NO_OVN]
+  const warnings = [...(ports.settings.ovn ? [] : [NO_OVN]), ...(command.dryRun ? [DRY_RUN] : [])]
   const told = (answer: Answer) => outcomeOf(answer, ports, warnings)
   const keyed: Keyed = {
     tenant: command.tenant,
@@ -115,15 +115,9 @@ function presentLeases(
   const seen = new Map<string, number>()
   for (const [item, lease] of leases.entries()) {
     const target = targets[item]
-    const single = leases.length === 1
     if (!lease) {
-      const what = target && 'name' in target ? target.name : `${target?.namespace}/${target?.podName}`
-      findings.push({
-        code: 'not_found',
-        field: target && 'name' in target ? 'name' : 'podName',
-        message: `there is no reservation ${what}`,
-        ...(single ? {} : { item }),
-      })
+      if (!target) throw new Error('more leases than targets')
+      findings.push(missing(target, leases.length > 1 ? item : undefined))
       continue
     }
     const twin = seen.get(lease.id)

@@ -4,6 +4,9 @@ import { objectOf } from './evidence.ts'
 import type { CommandPorts } from './ports.ts'
 import type { OperationView, Reservation, WriteOutcome } from './types.ts'
 
+/** Said in every answer of a dry run. */
+export const DRY_RUN = 'dry run: nothing was changed and nothing is promised'
+
 /** A ledger row as callers see it: `object` is the IP object as the cluster has it, or will have it. */
 export function reservationOf(
   lease: LeaseView,

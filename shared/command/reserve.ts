@@ -3,7 +3,7 @@ import { type Finding, type Problem, problem } from '../problem.ts'
 import { drive } from './drive.ts'
 import { nameFindings } from './names.ts'
 import type { CommandPorts } from './ports.ts'
-import { outcomeOf } from './render.ts'
+import { DRY_RUN, outcomeOf } from './render.ts'
 import { learnSubnet } from './subnets.ts'
 import type { ReserveCommand, WriteOutcome } from './types.ts'
 
@@ -34,7 +34,7 @@ export async function reserve(ports: CommandPorts, command: ReserveCommand): Pro
         if (!taken.ok) return { kind: 'refused', problem: taken.error }
         return taken.value.length > 0
           ? { kind: 'refused', problem: refusalOf(taken.value) }
-          : outcomeOf(opened.answer, ports)
+          : outcomeOf(opened.answer, ports, [DRY_RUN])
       }
       case 'drive': {
         const driven = await drive(
