@@ -45,8 +45,11 @@ export class World {
   /** Called at every point where a process may die; throws `Killed` to make it die there. */
   point: (name: string) => void = () => {}
   private keys = 0
+  private firstStorage: GatedSql | undefined
 
-  constructor(settings: Partial<LedgerSettings> = {}) {
+  /** `storage`: what the first Subnet asked for is kept in, where that matters. */
+  constructor(settings: Partial<LedgerSettings> = {}, storage?: GatedSql) {
+    this.firstStorage = storage
     this.settings = { ...DEFAULT_SETTINGS, quarantineMs: 0, ...settings }
     this.store = new EmbeddedStore({ sql: nodeSql(), clock: this.clock, random: this.random })
     const cluster = new EmbeddedCluster(this.store, this.clock)
@@ -202,7 +205,8 @@ export class World {
   private entry(subnet: string) {
     let entry = this.ledgers.get(subnet)
     if (!entry) {
-      const storage = gatedSql()
+      const storage = this.firstStorage ?? gatedSql()
+      this.firstStorage = undefined
       entry = { storage, ledger: this.open(storage.sql) }
       this.ledgers.set(subnet, entry)
     }
