@@ -84,6 +84,11 @@ function formatOf(headers: Headers): Result<'json' | 'yaml' | undefined, Problem
 async function readBytes(request: Request): Promise<Result<Uint8Array, Problem>> {
   const announced = Number(request.headers.get('content-length') ?? 0)
   if (!request.body) return ok(new Uint8Array())
+  if (announced > 0 && announced <= BODY_LIMIT_BYTES) {
+    // HTTP lets no more through than was announced, so it may be read in one go.
+    const bytes = new Uint8Array(await request.arrayBuffer())
+    return bytes.byteLength <= BODY_LIMIT_BYTES ? ok(bytes) : tooLargeBody()
+  }
   const reader: ReadableStreamDefaultReader<Uint8Array> = request.body.getReader()
   const chunks: Uint8Array[] = []
   let length = 0
@@ -98,6 +103,10 @@ async function readBytes(request: Request): Promise<Result<Uint8Array, Problem>>
   }
   if (!tooLarge && length <= BODY_LIMIT_BYTES) return ok(join(chunks, length))
   await reader.cancel().catch(() => {})
+  return tooLargeBody()
+}
+
+function tooLargeBody(): Result<never, Problem> {
   return err(problem('too_large', `a body may have ${BODY_LIMIT_BYTES} bytes`, { field: 'body' }))
 }
 

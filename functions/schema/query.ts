@@ -11,7 +11,8 @@ import { check, finding } from './findings.ts'
  */
 export function readQuery<S extends z.ZodObject>(c: DoorContext, schema: S): Result<z.output<S>, Problem> {
   const given: Record<string, string> = {}
-  for (const [name, value] of new URL(c.req.url).searchParams) {
+  const pairs = c.req.url.includes('?') ? new URL(c.req.url).searchParams : []
+  for (const [name, value] of pairs) {
     if (name === '__proto__' || Object.hasOwn(given, name)) {
       const complaint = name === '__proto__' ? 'is not a known field' : 'is given more than once'
       return err(problemOf([finding('invalid_field', [name], complaint)]))

@@ -80,7 +80,7 @@ describe('the reply', () => {
   it('hashes force, too', async () => {
     const hashOf = async (options: CallOptions) => {
       const door = fakeDoor()
-      await call(door, '/v1/release', options)
+      await call(door, '/v1/release', { ...options, headers: { 'Idempotency-Key': 'k1' } })
       return (door.fake.calls[0]!.with[0] as ReleaseCommand).bodyHash
     }
     expect(await hashOf(json(named))).toBe(await hashOf(yaml('name: web-1.default')))

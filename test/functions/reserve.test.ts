@@ -18,9 +18,10 @@ describe('what goes with a wish', () => {
     expect(await commandOf('/v1/reserve', json(WISH))).toMatchObject({ dryRun: false })
   })
 
-  it('hashes the wish, not its spelling', async () => {
+  it('hashes a wish with a key, not its spelling', async () => {
+    const headers = { 'Idempotency-Key': 'k1' }
     const hash = async (options: CallOptions, path = '/v1/reserve') =>
-      (await commandOf(path, options)).bodyHash
+      (await commandOf(path, { ...options, headers })).bodyHash
     const plain = await hash(json(WISH))
     expect(plain).toMatch(/^[0-9a-f]{64}$/)
     expect(await hash(yaml('podName: web-1\nnamespace: default\nsubnet: ovn-default\nv4IpAddress:'))).toBe(
@@ -28,6 +29,7 @@ describe('what goes with a wish', () => {
     )
     expect(await hash(json({ ...WISH, podName: 'web-2' }))).not.toBe(plain)
     expect(await hash(json(WISH), '/v1/validate')).not.toBe(plain)
+    expect((await commandOf('/v1/reserve', json(WISH))).bodyHash).toBe('')
   })
 
   it('makes a request id and hands it back', async () => {
