@@ -52,6 +52,7 @@ async function loadBare(sides: Sides, replyBytes: number): Promise<string> {
 }
 
 async function timed(client: Client, path: string, body: string) {
+  await client.ready()
   const startMs = performance.now()
   const reply = await client.ask(path, body)
   if (reply.status !== 201) throw new Error(`${path}: ${reply.status} ${reply.body.slice(0, 500)}`)
