@@ -53,7 +53,9 @@ const wishV6: Readonly<Record<string, readonly string[]>> = {
 const MACS = ['00:00:00:00:00:0a', '00:00:00:00:00:0b', '01:00:00:00:00:01']
 
 const pick = <T>(of: readonly T[]) => fc.constantFrom(...of)
-const maybe = <T>(arb: fc.Arbitrary<T>, freq = 3) => fc.option(arb, { nil: undefined, freq })
+/** Absent `absent` times out of that and one. */
+const maybe = <T>(arbitrary: fc.Arbitrary<T>, absent: number) =>
+  fc.oneof({ weight: absent, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary })
 const present = (value: object) =>
   Object.fromEntries(Object.entries(value).filter(([, each]) => each !== undefined))
 
@@ -62,10 +64,10 @@ const item = (subnet: string): fc.Arbitrary<Partial<ReserveItem>> =>
     .record({
       subnet: fc.constant(subnet),
       podName: pick(PODS),
-      podType: maybe(pick(['StatefulSet', 'VirtualMachine'] as const), 1),
-      v4IpAddress: maybe(pick(wishV4[subnet] ?? []), 1),
-      v6IpAddress: maybe(pick(wishV6[subnet] ?? []), 1),
-      macAddress: maybe(pick(MACS), 1),
+      podType: maybe(pick(['StatefulSet', 'VirtualMachine'] as const), 5),
+      v4IpAddress: maybe(pick(wishV4[subnet] ?? []), 3),
+      v6IpAddress: maybe(pick(wishV6[subnet] ?? []), 4),
+      macAddress: maybe(pick(MACS), 6),
     })
     .map(present)
 
@@ -79,11 +81,11 @@ const fault = (verbs: readonly Fault['verb'][]): fc.Arbitrary<Fault> =>
 const how = (verbs: readonly Fault['verb'][], beside?: fc.Arbitrary<Operation>): fc.Arbitrary<How> =>
   fc
     .record({
-      key: maybe(pick(['k1', 'k2', 'k3']), 1),
-      dryRun: maybe(fc.constant(true), 1),
-      fault: maybe(fault(verbs), 1),
-      dies: maybe(fc.integer({ min: 0, max: 22 }), 1),
-      beside: beside ? maybe(beside, 1) : fc.constant(undefined),
+      key: maybe(pick(['k1', 'k2', 'k3']), 3),
+      dryRun: maybe(fc.constant(true), 8),
+      fault: maybe(fault(verbs), 2),
+      dies: maybe(fc.integer({ min: 0, max: 22 }), 5),
+      beside: beside ? maybe(beside, 5) : fc.constant(undefined),
     })
     .map(present)
 
