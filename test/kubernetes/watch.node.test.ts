@@ -129,11 +129,29 @@ test('410 in an ERROR event on an HTTP 200 stream is Expired', async () => {
 test.each<[string, Response, string]>([
   ['410', json(status(410, 'Gone'), 410), 'Expired'],
   ['403', json(status(403, 'Forbidden'), 403), 'Forbidden'],
-  ['429', new Response('Too many', { status: 429, headers: { 'retry-after': '3' } }), 'TooManyRequests'],
-  ['500', json(status(500, 'InternalError'), 500), 'Unavailable'],
   ['404 of a missing CRD', new Response('404 page not found', { status: 404 }), 'Unavailable'],
 ])('%s for the watch itself ends it', async (_, response, reason) => {
   expect(await watched(new ScriptedHttp(() => response))).toEqual([`ERROR ${reason}`])
+})
+
+test('a server that is starting or busy is asked again, as it wishes, and then given up', async () => {
+  const busy = () => new Response('Too many', { status: 429, headers: { 'retry-after': '3' } })
+  const starting = () => json(status(503, 'ServiceUnavailable'), 503)
+  const answers = [
+    busy,
+    starting,
+    () => new ScriptedBody().line(added('a', '6')).close().response(),
+    busy,
+    starting,
+  ]
+  const http = new ScriptedHttp((_, index) => (answers[index] ?? starting)())
+  const clock = new NotingClock()
+  expect(await watched(http, Infinity, clock, { barrenWatches: 3 })).toEqual([
+    'ADDED a@6',
+    'ERROR Unavailable',
+  ])
+  expect(clock.waits).toEqual([3_000, 200, 3_000, 400])
+  expect(versions(http)).toEqual(['5', '5', '5', '6', '6', '6'])
 })
 
 // Fault 21.

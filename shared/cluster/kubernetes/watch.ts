@@ -14,12 +14,17 @@ export interface WatchParts {
   readonly limits: KubernetesLimits
 }
 
-/** Why one stream ended: the server closed it or it broke (go on from the last version), or it must not go on. */
-type StreamEnd = 'closed' | ClusterFailure
+/** Why one stream ended. `passing`: the server closed it, it broke, or the server is busy; go on from the last version. */
+interface StreamEnd {
+  readonly passing: boolean
+  readonly failure?: ClusterFailure
+}
+
+const CLOSED: StreamEnd = { passing: true }
 
 /**
  * Events after a resourceVersion, over as many streams as it takes: the server closes each after a while, connections
- * break. An ERROR ends it: Expired (the version is too old), Unavailable (silence, a malformed line, too many streams
+ * break, a server that starts or is busy refuses for a moment. An ERROR ends it: Expired (the version is too old), Unavailable (silence, a malformed line, too many streams
  * in a row without an event) or another refusal; the caller lists anew. A line cut off at a stream's end is not an
  * event; the next stream brings it whole.
  */
@@ -37,7 +42,7 @@ export async function* watchKind(
   const { clock, limits } = parts
   let from = resourceVersion
   for (let barren = 0; !signal?.aborted; ) {
-    let end: StreamEnd = 'closed'
+    let end = CLOSED
     for await (const item of oneStream(parts, kind, { resourceVersion: from, namespace, signal })) {
       if (signal?.aborted) return
       if ('ended' in item) {
@@ -50,15 +55,15 @@ export async function* watchKind(
     }
     if (signal?.aborted) return
     barren++
-    if (end === 'closed' && barren > limits.barrenWatches) {
-      end = unavailable(`${barren} watches in a row ended without an event`)
-    }
-    if (end !== 'closed') {
-      yield { type: 'ERROR', failure: end }
+    if (!end.passing || barren > limits.barrenWatches) {
+      const failure = end.failure ?? unavailable(`${barren} watches in a row ended without an event`)
+      yield { type: 'ERROR', failure }
       return
     }
     // The first stream after news starts at once; those that bring nothing start ever more slowly.
-    if (barren > 1) await clock.sleep(limits.backoffMs * 2 ** (barren - 2), signal)
+    const backoff = barren > 1 ? limits.backoffMs * 2 ** (barren - 2) : 0
+    const wait = Math.max(Math.min(backoff, limits.retryAfterMs), end.failure?.retryAfterMs ?? 0)
+    if (wait > 0) await clock.sleep(wait, signal)
   }
 }
 
@@ -91,7 +96,8 @@ async function* oneStream(parts: WatchParts, kind: Kind, query: Query): AsyncGen
     })
     if (reply.status !== 200 || !reply.body) {
       const body = await within(clock, limits.callMs, () => reply.text())
-      yield { ended: failureOfReply(reply.status, body, Object.fromEntries(reply.headers), facts) }
+      const failure = failureOfReply(reply.status, body, Object.fromEntries(reply.headers), facts)
+      yield { ended: { passing: reply.status === 429 || reply.status >= 500, failure } }
       return
     }
     reader = reply.body.getReader() as ReadableStreamDefaultReader<Uint8Array>
@@ -110,8 +116,8 @@ async function* oneStream(parts: WatchParts, kind: Kind, query: Query): AsyncGen
     }
   } catch (error) {
     // A connection that broke says nothing about the version; a reply that makes no sense does end the watch.
-    const broke = error instanceof CallFailed && error.again
-    yield { ended: broke ? 'closed' : failureOf(error, facts) }
+    const passing = error instanceof CallFailed && error.again
+    yield { ended: { passing, failure: failureOf(error, facts) } }
   } finally {
     query.signal?.removeEventListener('abort', cancel)
     stop.abort()
@@ -138,8 +144,9 @@ async function nextLines(
   try {
     for (;;) {
       const chunk = await unlessStopped(Promise.race([read(), silence]), stop)
-      if (chunk === 'silent') return unavailable(`the watch was silent for ${limits.idleMs} ms`)
-      if (chunk.done) return 'closed'
+      if (chunk === 'silent')
+        return { passing: false, failure: unavailable(`the watch was silent for ${limits.idleMs} ms`) }
+      if (chunk.done) return CLOSED
       const found = lines.take(chunk.value)
       if (found.length > 0) return found
     }
@@ -167,7 +174,9 @@ function eventOf(line: string, kind: Kind, facts: CallFacts): StreamItem {
       throw new NoEvidence('a bookmark without a resourceVersion')
     }
     case 'ERROR':
-      return { ended: failureOfReply(statusOf(object)?.code ?? 500, object, {}, facts) }
+      return {
+        ended: { passing: false, failure: failureOfReply(statusOf(object)?.code ?? 500, object, {}, facts) },
+      }
     default:
       throw new NoEvidence('an event of no known type')
   }
