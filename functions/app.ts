@@ -7,6 +7,7 @@ import { type Assets, mountDocs } from './docs.ts'
 import type { Door, DoorVariables } from './door.ts'
 import { mountEmbedded } from './embedded.ts'
 import { mountHealth } from './health.ts'
+import { mountIpPools } from './ip-pools.ts'
 import { type AccessMode, access } from './middleware/access.ts'
 import { notFound, unexpected } from './middleware/problem.ts'
 import { requestId } from './middleware/request-id.ts'
@@ -66,6 +67,7 @@ export function createApp<Bindings extends object>(
   mountOperations(door)
   mountSubnets(door)
   mountEmbedded(door)
+  mountIpPools(door)
   mountHealth(door)
   mountOpenApi(door, options)
   mountDocs(door, { version: options.version, assets: (c) => options.assets?.(call(c)) })

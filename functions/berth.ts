@@ -47,6 +47,11 @@ export interface Berth {
     readonly namespace: string
     readonly name: string
   }): Promise<Result<KubeObject, Problem>>
+  /** Embedded only: makes an IPPool exist. `created` tells 201 from 200. */
+  putPool(
+    manifest: KubeObject,
+  ): Promise<Result<{ readonly created: boolean; readonly object: KubeObject }, Problem>>
+  deletePool(name: string): Promise<Result<KubeObject, Problem>>
   ready(): Promise<readonly PartStatus[]>
 }
 

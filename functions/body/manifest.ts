@@ -2,6 +2,7 @@ import type { KubeObject, ObjectMeta } from '../../shared/cluster/port.ts'
 import { type Problem, problem, problemOf } from '../../shared/problem.ts'
 import { err, ok, type Result } from '../../shared/result.ts'
 import { check, finding } from '../schema/findings.ts'
+import { type IpPoolManifest, ipPoolManifest } from '../schema/ippool.ts'
 import { type OwnerManifest, ownerManifest } from '../schema/owner.ts'
 import { type SubnetManifest, subnetManifest } from '../schema/subnet.ts'
 
@@ -15,11 +16,23 @@ export interface Identity {
 
 /** The Subnet manifest of a PUT; its name is the path's. Fields Berth does not know are left out. */
 export function readSubnet(documents: readonly unknown[], name: string): Result<KubeObject, Problem> {
+  return readKubeOvn(subnetManifest, documents, { apiVersion: 'kubeovn.io/v1', kind: 'Subnet', name })
+}
+
+/** The same for an IPPool. */
+export function readIpPool(documents: readonly unknown[], name: string): Result<KubeObject, Problem> {
+  return readKubeOvn(ipPoolManifest, documents, { apiVersion: 'kubeovn.io/v1', kind: 'IPPool', name })
+}
+
+function readKubeOvn(
+  schema: typeof subnetManifest | typeof ipPoolManifest,
+  documents: readonly unknown[],
+  identity: Identity,
+): Result<KubeObject, Problem> {
   const [document] = documents
   if (documents.length !== 1) return err(oneDocument())
-  const parsed = check(subnetManifest, document)
+  const parsed = check(schema, document)
   if (!parsed.ok) return err(problemOf(parsed.error))
-  const identity = { apiVersion: 'kubeovn.io/v1', kind: 'Subnet', name }
   const other = otherIdentity(parsed.value, identity)
   if (other) return err(other)
   const { metadata, spec } = parsed.value
@@ -65,7 +78,10 @@ function oneDocument(): Problem {
 }
 
 /** What a manifest says of itself must not contradict its path. */
-function otherIdentity(manifest: SubnetManifest | OwnerManifest, identity: Identity): Problem | undefined {
+function otherIdentity(
+  manifest: SubnetManifest | IpPoolManifest | OwnerManifest,
+  identity: Identity,
+): Problem | undefined {
   const said: readonly (readonly [string[], string | null | undefined, string | undefined])[] = [
     [['apiVersion'], manifest.apiVersion, identity.apiVersion],
     [['kind'], manifest.kind, identity.kind],

@@ -28,6 +28,7 @@ export function subnetClient(namespace: DurableObjectNamespace, space: string): 
     configure: (facts, token) => repeatable((ledger) => ledger.configure(facts, token)),
     preview: (facts) => repeatable((ledger) => ledger.preview(facts)),
     announce: (provider) => repeatable((ledger) => ledger.announce(provider)),
+    propose: (facts, change) => repeatable((ledger) => ledger.propose(facts, change)),
     retire: () => repeatable((ledger) => ledger.retire()),
     subnetGone: (uid) => repeatable((ledger) => ledger.subnetGone(uid)),
     // Without a key a repeated hold could find its own row and call it somebody else's.

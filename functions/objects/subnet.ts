@@ -6,6 +6,7 @@ import type {
   HoldRequest,
   Keyed,
   LeaseFilter,
+  PoolChange,
   ReleaseRequest,
   Report,
   SubnetFacts,
@@ -60,6 +61,10 @@ export class Subnet extends DurableObject<Env> {
 
   announce(provider: string) {
     return this.#write(() => this.#ledger.announce(provider))
+  }
+
+  propose(facts: SubnetFacts, change: PoolChange) {
+    return this.#write(() => this.#ledger.propose(facts, change))
   }
 
   retire() {

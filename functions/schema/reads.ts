@@ -64,6 +64,7 @@ export const noQuery = z.strictObject({})
 
 export const reservationPath = z.object({ name: name(OBJECT_NAME) })
 export const subnetPath = z.object({ name: name(SUBNET_NAME) })
+export const ipPoolPath = z.object({ name: name(OBJECT_NAME) })
 export const ownerPath = z.object({ namespace: name(NAMESPACE), name: name(OBJECT_NAME) })
 export const operationPath = z.object({
   id: z

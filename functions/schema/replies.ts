@@ -134,6 +134,7 @@ export const subnetReply = z
     v6usingIPs: count,
     v6availableIPs: count,
     ledger: z.object({ v4: familyCount.optional(), v6: familyCount.optional() }),
+    warnings: z.array(z.string()).optional().openapi({ description: 'What of its IPPools is not in force.' }),
   })
   .openapi('Subnet')
 

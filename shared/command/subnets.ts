@@ -3,32 +3,14 @@ import { parseRange, parseSubnet } from '../ipam/config.ts'
 import type { IpamError } from '../ipam/types.ts'
 import { DEFAULT_PROVIDER } from '../kube-ovn/names.ts'
 import type { SubnetObject, SubnetSpec } from '../kube-ovn/subnet-object.ts'
-import type { SpaceView, SubnetFacts } from '../ledger/port.ts'
+import type { PoolFacts, SpaceView, SubnetFacts } from '../ledger/port.ts'
 import { findingOf } from '../ledger/refusals.ts'
 import { inUse, isOccupied } from '../ledger/subnet.ts'
 import { type Problem, problem } from '../problem.ts'
 import { err, ok, type Result } from '../result.ts'
+import { DEFAULT_VPC, factsOf, listAll, type PoolList, readPools } from './facts.ts'
 import type { CommandPorts } from './ports.ts'
 import type { SubnetView } from './types.ts'
-
-const DEFAULT_VPC = 'ovn-cluster'
-
-/** What the ledger needs of a Subnet object. */
-export function factsOf(object: SubnetObject, cluster: string): SubnetFacts {
-  const { spec = {}, metadata } = object
-  return {
-    cluster,
-    name: metadata.name,
-    uid: metadata.uid ?? '',
-    resourceVersion: metadata.resourceVersion ?? '',
-    cidrBlock: spec.cidrBlock ?? '',
-    gateway: spec.gateway ?? '',
-    excludeIps: spec.excludeIps ?? [],
-    provider: spec.provider || DEFAULT_PROVIDER,
-    vpc: spec.vpc || DEFAULT_VPC,
-    default: spec.default ?? false,
-  }
-}
 
 /** What a failed cluster call means to a caller who asked for something else. */
 export function clusterProblem(failure: ClusterFailure): Problem {
@@ -37,41 +19,64 @@ export function clusterProblem(failure: ClusterFailure): Problem {
   })
 }
 
-/** Reads the Subnet object and tells the ledger; `unknown_subnet` where there is none, naming the caller's `field`. */
-export async function learnSubnet(
+/** The Subnet object and its pools; `unknown_subnet` where there is none, naming the caller's `field`. */
+export async function readSubnet(
   ports: CommandPorts,
   name: string,
-  field: 'subnet' | 'name' = 'subnet',
+  field: 'subnet' | 'name' | 'spec.subnet' = 'subnet',
 ): Promise<Result<SubnetFacts, Problem>> {
-  const [reply] = await ports.cluster.send([{ verb: 'get', ref: { kind: 'Subnet', name } }])
+  const [[reply], pools] = await Promise.all([
+    ports.cluster.send([{ verb: 'get', ref: { kind: 'Subnet', name } }]),
+    readPools(ports),
+  ])
   if (!reply) throw new Error('no reply to one request')
   if (!reply.ok) {
     if (reply.error.reason !== 'NotFound') return err(clusterProblem(reply.error))
     return err(problem('unknown_subnet', `there is no Subnet ${name}`, { field }))
   }
+  if (!pools.ok) return err(clusterProblem(pools.error))
   const object = reply.value as SubnetObject
   if (object.metadata.deletionTimestamp !== undefined) {
     return err(problem('unknown_subnet', `Subnet ${name} is being removed`, { field }))
   }
-  const facts = factsOf(object, ports.clusterName)
-  const configured = await ports.ledger(name).configure(facts)
-  return configured.ok ? ok(facts) : configured
+  return ok(factsOf(object, pools.value, ports.clusterName))
+}
+
+/**
+ * Reads the Subnet object and its pools and tells the ledger.
+ * @param token of an announced write that is known to be over
+ */
+export async function learnSubnet(
+  ports: CommandPorts,
+  name: string,
+  field?: 'subnet' | 'name' | 'spec.subnet',
+  token?: string,
+): Promise<Result<SubnetFacts, Problem>> {
+  const facts = await readSubnet(ports, name, field)
+  if (!facts.ok) return facts
+  const configured = await ports.ledger(name).configure(facts.value, token)
+  return configured.ok ? facts : configured
 }
 
 /** All Subnets with their counts, in name order. A ledger that is behind its Subnet object learns on the way. */
 export async function subnets(ports: CommandPorts): Promise<Result<readonly SubnetView[], Problem>> {
-  const objects = await subnetObjects(ports)
+  const [objects, pools] = await Promise.all([subnetObjects(ports), readPools(ports)])
   if (!objects.ok) return objects
-  const views = await Promise.all(objects.value.map((object) => viewOf(ports, object)))
+  if (!pools.ok) return err(clusterProblem(pools.error))
+  const views = await Promise.all(objects.value.map((object) => viewOf(ports, object, pools.value)))
   return ok(views.flatMap((view) => (view.ok ? [view.value] : [])))
 }
 
 /** One Subnet. */
 export async function subnet(ports: CommandPorts, name: string): Promise<Result<SubnetView, Problem>> {
-  const [reply] = await ports.cluster.send([{ verb: 'get', ref: { kind: 'Subnet', name } }])
+  const [[reply], pools] = await Promise.all([
+    ports.cluster.send([{ verb: 'get', ref: { kind: 'Subnet', name } }]),
+    readPools(ports),
+  ])
   if (!reply) throw new Error('no reply to one request')
-  if (reply.ok) return viewOf(ports, reply.value as SubnetObject)
-  if (reply.error.reason !== 'NotFound') return err(clusterProblem(reply.error))
+  if (!reply.ok && reply.error.reason !== 'NotFound') return err(clusterProblem(reply.error))
+  if (!pools.ok) return err(clusterProblem(pools.error))
+  if (reply.ok) return viewOf(ports, reply.value as SubnetObject, pools.value)
   const left = await ports.ledger(name).view()
   return left
     ? ok(subnetView(left))
@@ -80,18 +85,8 @@ export async function subnet(ports: CommandPorts, name: string): Promise<Result<
 
 /** The Subnet objects in name order. */
 export async function subnetObjects(ports: CommandPorts): Promise<Result<SubnetObject[], Problem>> {
-  const objects: SubnetObject[] = []
-  let token: string | undefined
-  do {
-    const page = await ports.cluster.list('Subnet', {
-      limit: 500,
-      ...(token === undefined ? {} : { continue: token }),
-    })
-    if (!page.ok) return err(clusterProblem(page.error))
-    objects.push(...(page.value.items as SubnetObject[]))
-    token = page.value.continue
-  } while (token !== undefined)
-  return ok(objects.sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1)))
+  const listed = await listAll(ports, 'Subnet')
+  return listed.ok ? ok(listed.value.items as SubnetObject[]) : err(clusterProblem(listed.error))
 }
 
 /** Makes or changes a Subnet (embedded only). The manifest's spec is normalised as Kube-OVN's controller does. */
@@ -104,18 +99,23 @@ export async function putSubnet(
   const wanted = normalised(manifest.spec as SubnetSpec | undefined)
   if (!wanted.ok) return wanted
   const ledger = ports.ledger(name)
-  const [present] = await ports.cluster.send([{ verb: 'get', ref: { kind: 'Subnet', name } }])
+  const [[present], pools] = await Promise.all([
+    ports.cluster.send([{ verb: 'get', ref: { kind: 'Subnet', name } }]),
+    readPools(ports),
+  ])
   if (!present) throw new Error('no reply to one request')
   if (!present.ok && present.error.reason !== 'NotFound') return err(clusterProblem(present.error))
+  if (!pools.ok) return err(clusterProblem(pools.error))
+  const facts = (object: SubnetObject) => factsOf(object, pools.value, ports.clusterName)
   if (dryRun) {
     const metadata = present.ok ? present.value.metadata : { name }
     const preview = { ...manifest, metadata, spec: wanted.value } as SubnetObject
-    const view = await ledger.preview(factsOf(preview, ports.clusterName))
+    const view = await ledger.preview(facts(preview))
     return view.ok ? ok({ created: !present.ok, subnet: subnetView(view.value) }) : err(inSpec(view.error))
   }
   // The ledger must know the Subnet before it can judge the change.
   if (present.ok) {
-    const known = await ledger.configure(factsOf(present.value as SubnetObject, ports.clusterName))
+    const known = await ledger.configure(facts(present.value as SubnetObject))
     if (!known.ok) return known
   }
   const token = await ledger.announce(wanted.value.provider ?? DEFAULT_PROVIDER)
@@ -129,11 +129,11 @@ export async function putSubnet(
         },
   ])
   if (!written) throw new Error('no reply to one request')
-  if (!written.ok) return err(writeProblem(written.error))
+  if (!written.ok) return err(writeProblem(written.error, 'Subnet'))
   const object = written.value as SubnetObject
-  const configured = await ledger.configure(factsOf(object, ports.clusterName), token.value)
+  const configured = await ledger.configure(facts(object), token.value)
   if (!configured.ok) return configured
-  const view = await viewOf(ports, object)
+  const view = await viewOf(ports, object, pools.value)
   return view.ok ? ok({ created: !present.ok, subnet: view.value }) : view
 }
 
@@ -177,17 +177,25 @@ export async function suggest(
   return suggested ?? err(problem('unknown_subnet', `there is no Subnet ${name}`, { field: 'name' }))
 }
 
-async function viewOf(ports: CommandPorts, object: SubnetObject): Promise<Result<SubnetView, Problem>> {
-  const facts = factsOf(object, ports.clusterName)
+async function viewOf(
+  ports: CommandPorts,
+  object: SubnetObject,
+  pools: PoolList,
+): Promise<Result<SubnetView, Problem>> {
+  const facts = factsOf(object, pools, ports.clusterName)
   const ledger = ports.ledger(facts.name)
   const view = await ledger.view()
-  if (view && view.facts.uid === facts.uid && view.facts.resourceVersion === facts.resourceVersion) {
-    return ok(subnetView(view))
-  }
+  if (view && isSame(view.facts, facts)) return ok(subnetView(view))
   const configured = await ledger.configure(facts)
   if (!configured.ok) return configured
   const learnt = await ledger.view()
   return learnt ? ok(subnetView(learnt)) : err(problem('unknown_subnet', `there is no Subnet ${facts.name}`))
+}
+
+/** Whether the ledger knows what the cluster says. The pools' list has a new version with every write there is. */
+function isSame(known: SubnetFacts, facts: SubnetFacts): boolean {
+  if (known.uid !== facts.uid || known.resourceVersion !== facts.resourceVersion) return false
+  return JSON.stringify(known.pools) === JSON.stringify(facts.pools)
 }
 
 function normalised(spec: SubnetSpec | undefined): Result<SubnetSpec, Problem> {
@@ -226,10 +234,13 @@ function inSpec(why: Problem): Problem {
   return why.field === undefined ? why : { ...why, field: `spec.${why.field}` }
 }
 
-function writeProblem(failure: ClusterFailure): Problem {
+/** What a failed write of an object means to whoever asked for it. */
+export function writeProblem(failure: ClusterFailure, kind: 'Subnet' | 'IPPool'): Problem {
   if (failure.reason === 'Invalid') return problem('invalid_field', failure.message)
   if (failure.reason === 'Conflict' || failure.reason === 'AlreadyExists') {
-    return problem('unavailable', 'somebody else wrote this Subnet at the same time', { retryAfterMs: 1_000 })
+    return problem('unavailable', `somebody else wrote this ${kind} at the same time`, {
+      retryAfterMs: 1_000,
+    })
   }
   return clusterProblem(failure)
 }
@@ -251,5 +262,10 @@ function subnetView(view: SpaceView): SubnetView {
     v6usingIPs: v6 ? using : 0n,
     v6availableIPs: view.v6Available,
     ledger: { ...(v4 ? { v4 } : {}), ...(v6 ? { v6 } : {}) },
+    ...(view.poolsLeftOut.length > 0 ? { warnings: view.poolsLeftOut.map(leftOut) } : {}),
   }
+}
+
+function leftOut({ name, ips }: PoolFacts): string {
+  return `IPPool ${name}: ${ips.join(', ')} is not usable in this Subnet, or another pool's`
 }

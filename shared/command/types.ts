@@ -26,7 +26,7 @@ export interface WriteContext {
   readonly requestId: string
   readonly dryRun: boolean
   readonly idempotencyKey?: string
-  /** SHA-256 of the canonical parsed body, hex; two spellings of one request may differ, that is the caller's affair. */
+  /** SHA-256 of the canonical parsed body, hex; two spellings may differ, that is the caller's affair. "" without a key. */
   readonly bodyHash: string
 }
 
@@ -152,4 +152,6 @@ export interface SubnetView {
   readonly v6usingIPs: bigint
   readonly v6availableIPs: bigint
   readonly ledger: { readonly v4?: FamilyCount; readonly v6?: FamilyCount }
+  /** What of its IPPools is not in force. */
+  readonly warnings?: readonly string[]
 }

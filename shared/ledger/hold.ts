@@ -1,5 +1,7 @@
+import { unknownPool } from '../ipam/refusals.ts'
 import { ownerKey, portName } from '../kube-ovn/names.ts'
 import { type Finding, problem } from '../problem.ts'
+import { holdGate } from './announced.ts'
 import { operationId, reservationId } from './ids.ts'
 import type { LeaseRow } from './lease.ts'
 import type { LeaseTag } from './lease-index.ts'
@@ -9,7 +11,6 @@ import type { Answer, HoldRequest, Opened, Wish } from './port.ts'
 import { findingOf, isFinal, refusedAnswer } from './refusals.ts'
 import type { Space, Verdict } from './space.ts'
 import { issue } from './steps.ts'
-import { holdGate } from './subnet.ts'
 import { nameFinding, presentFinding } from './wish.ts'
 
 /**
@@ -253,6 +254,11 @@ function allocated(
     reason: wish.reason ?? null,
     createdAt: wallMs,
     freeMs: null,
+  }
+  // The core looks for the pool only where it chooses; a name that is wrong is wrong beside wished addresses too.
+  if (wish.ipPool && !space.allocator.pools.has(wish.ipPool)) {
+    note(findingOf(unknownPool(wish.ipPool)))
+    return undefined
   }
   const lease = space.allocator.allocate({
     owner: ownerKey(wish.namespace, wish.podName),

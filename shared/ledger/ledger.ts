@@ -15,6 +15,7 @@ import type {
   Next,
   Opened,
   OpView,
+  PoolChange,
   ReleaseRequest,
   Report,
   SpaceView,
@@ -26,7 +27,7 @@ import { findingOf } from './refusals.ts'
 import { refuse, release } from './release.ts'
 import { Space, type SpacePorts } from './space.ts'
 import { report, resume, takeOver } from './steps.ts'
-import { announce, configure, preview, previewNew, retire, subnetGone } from './subnet.ts'
+import { announce, configure, preview, previewNew, propose, retire, subnetGone } from './subnet.ts'
 
 /** The storage is of a later version than the code: nothing is read or written (faults.md 53). */
 export class StorageTooNew extends Error {}
@@ -76,6 +77,10 @@ export class Ledger implements LedgerPort {
 
   async announce(provider: string): Promise<Result<string, Problem>> {
     return announce(this.opened(), provider)
+  }
+
+  async propose(facts: SubnetFacts, change: PoolChange): Promise<Result<string, Problem>> {
+    return propose(this.opened(), facts, change)
   }
 
   async retire(): Promise<Result<{ readonly view: SpaceView; readonly token: string }, Problem>> {

@@ -19,6 +19,22 @@ export interface SubnetFacts {
   readonly provider: string
   readonly vpc: string
   readonly default: boolean
+  /** Its IPPools, in name order. */
+  readonly pools: readonly PoolFacts[]
+  /** resourceVersion of the list they were read from. */
+  readonly poolsVersion: string
+}
+
+/** An IPPool as the cluster has it: addresses, `a..b` ranges and CIDRs. */
+export interface PoolFacts {
+  readonly name: string
+  readonly ips: readonly string[]
+}
+
+/** A pool that is about to be written (`ips`) or removed (none). */
+export interface PoolChange {
+  readonly name: string
+  readonly ips?: readonly string[]
 }
 
 /** One reservation as the ledger knows it, addresses canonical, "" where absent. */
@@ -190,6 +206,8 @@ export interface SpaceView {
   readonly gateway: string
   readonly excludeIps: readonly string[]
   readonly orphaned: boolean
+  /** What of the pools is not in force: unreadable, outside the CIDR, or another pool's. */
+  readonly poolsLeftOut: readonly PoolFacts[]
   /** IP objects as Kube-OVN counts them. */
   readonly using: bigint
   readonly v4Available: bigint
@@ -205,6 +223,11 @@ export interface LedgerPort {
   preview(facts: SubnetFacts): Promise<Result<SpaceView, Problem>>
   /** Says that a write to the Subnet object is about to leave: until configured with the token, holds ask for fresh facts. */
   announce(provider: string): Promise<Result<string, Problem>>
+  /**
+   * Takes a pool that is about to be written (or lets one go) and announces that: until configured with the token,
+   * holds ask for fresh facts. Refuses a pool that does not fit whole, changing nothing. `facts`: as the cluster is.
+   */
+  propose(facts: SubnetFacts, change: PoolChange): Promise<Result<string, Problem>>
   /** Refuses further holds if there is no row left, so that the Subnet object may be deleted. The token takes it back. */
   retire(): Promise<Result<{ readonly view: SpaceView; readonly token: string }, Problem>>
   /** The Subnet object is gone. Rows, if any, are kept as orphans. */

@@ -4,6 +4,7 @@ import { portName } from '../kube-ovn/names.ts'
 import { type Counts, usingObjects } from './counts.ts'
 import { knownKey } from './hold.ts'
 import type { LeaseRow, LeaseState } from './lease.ts'
+import { fitPools } from './pools.ts'
 import type {
   FamilyView,
   Keyed,
@@ -147,6 +148,9 @@ export function viewOf(
     gateway: config.gateway,
     excludeIps: config.excludeIps,
     orphaned: record.orphaned,
+    poolsLeftOut: fitPools(record.facts.pools, config).flatMap(({ pool: { name }, leftOut }) =>
+      leftOut.length > 0 ? [{ name, ips: leftOut }] : [],
+    ),
     using,
     v4Available: config.v4 ? available(config.v4, using) : 0n,
     v6Available: config.v6 ? available(config.v6, using) : 0n,

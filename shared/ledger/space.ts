@@ -13,6 +13,7 @@ import { type LeaseRow, LeaseTable } from './lease.ts'
 import { type LeaseTag, SqlLeaseIndex } from './lease-index.ts'
 import { OpTable } from './op.ts'
 import { SqlPageStore } from './pages.ts'
+import { applyPools, withPools } from './pools.ts'
 import type { Answer, LeaseView, SubnetFacts } from './port.ts'
 import type { LedgerSettings } from './settings.ts'
 
@@ -275,12 +276,13 @@ export class Space {
   private load(): void {
     const stored = this.meta('subnet')
     if (stored === undefined) return
-    const record = JSON.parse(stored) as SubnetRecord
+    const read = JSON.parse(stored) as SubnetRecord
+    const record = { ...read, facts: withPools(read.facts) }
     const config = configOf(record.facts)
     if (!config.ok) throw new Error(`the stored Subnet cannot be read: ${config.error.detail}`)
     this.record = record
     try {
-      if (this.pages.any() || !this.leases.any()) {
+      if (this.pages.any()) {
         this.allocating = this.allocatorFor(record, config.value)
         return
       }
@@ -295,6 +297,7 @@ export class Space {
     this.sql.transaction(() => {
       this.pages.clear()
       const allocator = this.allocatorFor(record, config)
+      applyPools(allocator, record.facts.pools)
       for (const row of this.leases.all()) {
         if (row.v4 !== null) allocator.occupy(4, row.v4)
         if (row.v6 !== null) allocator.occupy(6, row.v6)

@@ -1,53 +1,21 @@
 import type { SubnetConfig } from '../ipam/types.ts'
-import { type Problem, type ProblemCode, problem } from '../problem.ts'
+import { type Problem, problem } from '../problem.ts'
 import { err, ok, type Result } from '../result.ts'
+import { type PoolWrite, pending, type Retiring, settle, undertaking } from './announced.ts'
 import { noCounts, recount } from './counts.ts'
 import { configOf } from './facts.ts'
 import type { LeaseRow } from './lease.ts'
-import type { Opened, SpaceView, SubnetFacts } from './port.ts'
+import { applyPools, changedPools } from './pools.ts'
+import type { PoolChange, SpaceView, SubnetFacts } from './port.ts'
 import { spaceView, viewOf } from './reads.ts'
 import { findingOf } from './refusals.ts'
 import type { Space, Verdict } from './space.ts'
 import { fence, free } from './steps.ts'
 
-/** A write to the Subnet object has been announced; until it is known how it ended, holds need fresh facts. */
-interface Unverified {
-  readonly token: string
-  /** Ledger time after which the announced write cannot land any more. */
-  readonly untilMs: number
-}
-
-/** The Subnet object is about to be deleted; no hold until it is known how that ended. */
-interface Retiring extends Unverified {
-  readonly uid: string
-}
-
-/** Why no new promise may be made now; undefined when the Subnet is known, alive, and nobody is just writing it. */
-export function holdGate(space: Space, verified: boolean): Opened | undefined {
-  if (!space.subnet) return { kind: 'unconfigured' }
-  if (space.subnet.orphaned)
-    return verified ? refusal('unknown_subnet', 'the Subnet is gone') : { kind: 'unconfigured' }
-  const retiring = pending<Retiring>(space, 'retiring')
-  if (retiring && (verified || space.nowMs < retiring.untilMs)) {
-    return refusal('unavailable', 'the Subnet is being removed', 1_000)
-  }
-  if (retiring) return { kind: 'unconfigured' }
-  return verified || !pending<Unverified>(space, 'unverified') ? undefined : { kind: 'unconfigured' }
-}
-
-function refusal(code: ProblemCode, detail: string, retryAfterMs?: number): Opened {
-  const why = problem(code, detail, retryAfterMs === undefined ? {} : { retryAfterMs })
-  return { kind: 'answer', answer: { kind: 'refused', problem: why } }
-}
-
-function pending<T extends Unverified>(space: Space, key: 'unverified' | 'retiring'): T | undefined {
-  const stored = space.meta(key)
-  return stored === undefined ? undefined : (JSON.parse(stored) as T)
-}
-
 /**
- * Takes the Subnet as the cluster has it. Older news of the same Subnet is ignored; a changed CIDR, gateway or exclude
- * list strands what falls out and takes back what fits again (faults.md (a), semantics.md D22).
+ * Takes the Subnet and its pools as the cluster has them. Older news of either is ignored; a changed CIDR, gateway or
+ * exclude list strands what falls out and takes back what fits again (faults.md (a), semantics.md D22); of pools that
+ * do not fit, what fits is in force (pools.ts).
  * @returns how many rows are stranded now; a problem if the Subnet cannot be kept here
  */
 export function configure(
@@ -94,26 +62,72 @@ function usable(facts: SubnetFacts): Result<SubnetConfig, Problem> {
 
 function configured(
   space: Space,
-  facts: SubnetFacts,
-  config: SubnetConfig,
+  told: SubnetFacts,
+  toldConfig: SubnetConfig,
   token?: string,
+  change?: PoolChange,
 ): Verdict<Result<{ readonly stranded: number }, Problem>> {
   // Whoever read the object before it went may still be telling of it.
-  if (space.meta('gone') === facts.uid) {
-    const gone = problem('unknown_subnet', `Subnet ${facts.name} is gone`, { field: 'subnet' })
+  if (space.meta('gone') === told.uid) {
+    const gone = problem('unknown_subnet', `Subnet ${told.name} is gone`, { field: 'subnet' })
     return { commit: false, value: err(gone) }
   }
   const known = space.subnet
-  const stale = known?.facts.uid === facts.uid && isOlder(facts.resourceVersion, known.facts.resourceVersion)
-  settle(space, facts, token)
-  if (stale) return { commit: true, value: ok({ stranded: space.leases.stranded().length }) }
-  if (known && known.facts.provider !== facts.provider && space.leases.any()) {
+  settle(space, told, token)
+  const news = known?.facts.uid === told.uid ? newest(known.facts, told) : told
+  if (known && news === known.facts && !change) {
+    return { commit: true, value: ok({ stranded: space.leases.stranded().length }) }
+  }
+  if (known && known.facts.provider !== news.provider && space.leases.any()) {
     return { commit: false, value: err(providerFixed()) }
   }
+  const facts = change ? { ...news, pools: changedPools(news.pools, change) } : news
+  const config = facts.resourceVersion === told.resourceVersion ? toldConfig : space.config
   const fresh = known === undefined || known.facts.uid !== facts.uid
   space.adopt({ facts, epoch: fresh ? (known?.epoch ?? 0) + 1 : known.epoch, orphaned: false }, config)
   apply(space, config)
+  const pools = applyPools(space.allocator, facts.pools, change?.ips && change.name)
+  if (!pools.ok) {
+    const { code, message, field = 'ips' } = findingOf(pools.error)
+    return { commit: false, value: err(problem(code, message, { field: `spec.${field}` })) }
+  }
   return { commit: true, value: ok({ stranded: space.leases.stranded().length }) }
+}
+
+/** The Subnet's part and the pools' part, each from whoever read it last; `known` itself where nothing is newer. */
+function newest(known: SubnetFacts, told: SubnetFacts): SubnetFacts {
+  const isStale = isOlder(told.resourceVersion, known.resourceVersion)
+  const { pools, poolsVersion } = isOlder(told.poolsVersion, known.poolsVersion) ? known : told
+  if (isStale && pools === known.pools) return known
+  return { ...(isStale ? known : told), pools, poolsVersion }
+}
+
+/** Texts of a Subnet's pools beyond this have no room in the row that keeps them. */
+const POOLS_CHARACTERS = 1_000_000
+
+/**
+ * Takes a pool that is about to be written to the cluster, or lets go of one about to be removed, and announces that:
+ * until configured with the token, holds ask for fresh facts. The pool must fit whole, or nothing changes.
+ */
+export function propose(space: Space, facts: SubnetFacts, change: PoolChange): Result<string, Problem> {
+  const config = usable(facts)
+  if (!config.ok) return config
+  return space.transaction((): Verdict<Result<string, Problem>> => {
+    const other = pending(space, 'poolWrite')
+    if (other && other.pool !== change.name && space.nowMs < other.untilMs) {
+      const busy = problem('unavailable', `pool ${other.pool} is being written`, { retryAfterMs: 1_000 })
+      return { commit: false, value: err(busy) }
+    }
+    const { value } = configured(space, facts, config.value, undefined, change)
+    if (!value.ok) return { commit: false, value }
+    if (JSON.stringify(space.subnet?.facts.pools).length > POOLS_CHARACTERS) {
+      const long = problem('too_large', `the pools of ${facts.name} list too much`, { field: 'spec.ips' })
+      return { commit: false, value: err(long) }
+    }
+    const write: PoolWrite = { ...undertaking(space), pool: change.name }
+    space.setMeta('poolWrite', JSON.stringify(write))
+    return { commit: true, value: ok(write.token) }
+  })
 }
 
 /** Announces a write to the Subnet object. The token goes to the `configure` that reports its result. */
@@ -157,11 +171,6 @@ export function isOccupied({ v4, v6, using }: SpaceView): boolean {
   })
 }
 
-function undertaking(space: Space): Unverified {
-  const token = Array.from(space.random.bytes(12), (byte) => byte.toString(16).padStart(2, '0')).join('')
-  return { token, untilMs: space.nowMs + space.settings.stragglerMs + space.settings.sendMs }
-}
-
 function providerFixed(): Problem {
   return problem(
     'immutable_field',
@@ -189,18 +198,6 @@ export function subnetGone(space: Space, uid: string): void {
 function isOlder(seen: string, known: string): boolean {
   if (!/^\d{1,30}$/.test(seen) || !/^\d{1,30}$/.test(known)) return false
   return BigInt(seen) < BigInt(known)
-}
-
-/** An announced write or removal is over when its token comes back, or when it cannot land any more. */
-function settle(space: Space, facts: SubnetFacts, token: string | undefined): void {
-  const unverified = pending<Unverified>(space, 'unverified')
-  if (unverified && (unverified.token === token || space.nowMs >= unverified.untilMs))
-    space.deleteMeta('unverified')
-  const retiring = pending<Retiring>(space, 'retiring')
-  if (!retiring) return
-  if (retiring.token === token || retiring.uid !== facts.uid || space.nowMs >= retiring.untilMs) {
-    space.deleteMeta('retiring')
-  }
 }
 
 function apply(space: Space, config: SubnetConfig): void {

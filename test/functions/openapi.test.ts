@@ -35,6 +35,7 @@ describe('/openapi.json', () => {
 
   it('holds every route', () => {
     expect(operations.map(([name]) => name).sort()).toEqual([
+      'delete /embedded/ippools/{name}',
       'delete /embedded/pods/{namespace}/{name}',
       'delete /embedded/statefulsets/{namespace}/{name}',
       'delete /embedded/virtualmachines/{namespace}/{name}',
@@ -51,6 +52,7 @@ describe('/openapi.json', () => {
       'post /v1/release',
       'post /v1/reserve',
       'post /v1/validate',
+      'put /embedded/ippools/{name}',
       'put /embedded/pods/{namespace}/{name}',
       'put /embedded/statefulsets/{namespace}/{name}',
       'put /embedded/virtualmachines/{namespace}/{name}',
@@ -109,6 +111,7 @@ const REQUESTS = {
   Release: ['POST', '/v1/release'],
   ReleaseTarget: ['POST', '/v1/release'],
   SubnetManifest: ['PUT', '/v1/subnets/lab'],
+  IPPoolManifest: ['PUT', '/embedded/ippools/databases'],
   OwnerManifest: ['PUT', '/embedded/pods/default/a'],
 } as const
 

@@ -138,5 +138,7 @@ const GRANTS: Berth = {
   putOwner: async (object) => ok({ created: true, object }),
   deleteOwner: async ({ kind, namespace, name }) =>
     ok({ apiVersion: 'v1', kind, metadata: { namespace, name } }),
+  putPool: async (object) => ok({ created: true, object }),
+  deletePool: async (name) => ok({ apiVersion: 'kubeovn.io/v1', kind: 'IPPool', metadata: { name } }),
   ready: async () => PARTS,
 }

@@ -14,10 +14,10 @@ import { type Snapshot, snapshot } from './snapshot.ts'
 import { Steps } from './steps.ts'
 import { World } from './world.ts'
 
-/** What goes wrong with the next call of a verb: its reply is lost, it lands late, or it is refused. */
+/** What goes wrong with the next call of a verb: its reply is lost or late, it lands late, or it is refused. */
 export interface Fault {
   readonly verb: ClusterRequest['verb']
-  readonly how: 'lost' | 'applied' | 'straggles' | 'invalid' | 'busy'
+  readonly how: 'lost' | 'applied' | 'straggles' | 'late' | 'invalid' | 'busy'
   readonly times: number
 }
 
@@ -43,6 +43,8 @@ export interface How {
 const QUIET_MS = 500_000
 /** A straggler lands this long after its sender gave it up: within STRAGGLER_MS. */
 const LATE_MS = 60_000
+/** A driver this late has lost its operation to the alarm. */
+const TAKEN_OVER_MS = 17_000
 
 const nameOf = (podName: string | undefined) => `${podName}.default`
 
@@ -236,6 +238,8 @@ export class History {
       provider: '',
       vpc: '',
       default: false,
+      pools: [],
+      poolsVersion: '',
     })
     if (!config.ok) throw new Error(config.error.detail)
     return config.value
@@ -303,6 +307,11 @@ export class History {
       if (!hit) return pass(requests)
       left--
       if (fault.how === 'applied') await pass(requests)
+      if (fault.how === 'late') {
+        const replies = await pass(requests)
+        await this.world.clock.sleep(TAKEN_OVER_MS)
+        return replies
+      }
       if (fault.how === 'straggles') {
         this.stragglers.push({ atMs: this.world.clock.nowMs() + LATE_MS, requests })
       }
