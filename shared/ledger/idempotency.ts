@@ -56,6 +56,10 @@ export class IdempotencyTable {
     )
   }
 
+  clear(): void {
+    this.sql.run(`DELETE FROM idempotency`)
+  }
+
   prune(wallMs: number, limit: number): number {
     return this.sql.run(
       `DELETE FROM idempotency WHERE (tenant, key) IN

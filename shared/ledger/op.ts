@@ -156,6 +156,12 @@ export class OpTable {
     this.sql.run(`UPDATE attempt SET outcomes = '"superseded"' WHERE op = ? AND outcomes IS NULL`, op)
   }
 
+  /** Drops everything; the caller has seen that no operation is open. */
+  clear(): void {
+    this.sql.run(`DELETE FROM attempt`)
+    this.sql.run(`DELETE FROM op`)
+  }
+
   /** Drops up to `limit` operations closed before `wallMs`, with their attempts. Ids sort by time of birth. */
   prune(wallMs: number, limit: number): number {
     const old = this.sql.all<{ id: string }>(

@@ -83,12 +83,13 @@ function open(space: Space, request: ReleaseRequest): Verdict<Opened> {
       case 'bound':
       case 'stranded':
         if (row.epoch === target.epoch) rows.push(row)
-        else
-          note({
-            code: 'contested',
-            field: 'name',
-            message: `${row.nic} changed while it was being released`,
+        else {
+          // It was bound, or moved, since the caller looked: look again.
+          const moved = problem('releasing', `${row.nic} changed while it was being released`, {
+            retryAfterMs: 1_000,
           })
+          return { commit: false, value: { kind: 'busy', op: row.op, problem: moved } }
+        }
         break
       default:
         return row.state satisfies never

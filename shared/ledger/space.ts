@@ -199,6 +199,9 @@ export class Space {
     this.counted = noCounts()
     this.deleteMeta('subnet')
     this.pages.clear()
+    // What was promised under a key here was promised in a Subnet that is no more.
+    this.keys.clear()
+    this.ops.clear()
   }
 
   /** Replaces the counts by a recount, after a change of what counts as excluded. */

@@ -73,6 +73,12 @@ function configured(
     return { commit: false, value: err(gone) }
   }
   const known = space.subnet
+  // News of an earlier Subnet of this name, told late: everything told since is newer.
+  const highest = space.meta('seen')
+  if (told.uid !== known?.facts.uid && highest !== undefined && isOlder(told.resourceVersion, highest)) {
+    const late = problem('unknown_subnet', `this Subnet ${told.name} is gone`, { field: 'subnet' })
+    return { commit: false, value: known ? ok({ stranded: space.leases.stranded().length }) : err(late) }
+  }
   settle(space, told, token)
   const news = known?.facts.uid === told.uid ? newest(known.facts, told) : told
   if (known && news === known.facts && !change) {
@@ -84,6 +90,9 @@ function configured(
   const facts = change ? { ...news, pools: changedPools(news.pools, change) } : news
   const config = facts.resourceVersion === told.resourceVersion ? toldConfig : space.config
   const fresh = known === undefined || known.facts.uid !== facts.uid
+  if (highest === undefined || isOlder(highest, facts.resourceVersion)) {
+    space.setMeta('seen', facts.resourceVersion)
+  }
   space.adopt({ facts, epoch: fresh ? (known?.epoch ?? 0) + 1 : known.epoch, orphaned: false }, config)
   apply(space, config)
   const pools = applyPools(space.allocator, facts.pools, change?.ips && change.name)
@@ -194,7 +203,7 @@ export function subnetGone(space: Space, uid: string): void {
   })
 }
 
-/** resourceVersions of one Subnet compare as integers; where one is not, news counts as new. */
+/** resourceVersions of one cluster's Subnets compare as integers; where one is not, news counts as new. */
 function isOlder(seen: string, known: string): boolean {
   if (!/^\d{1,30}$/.test(seen) || !/^\d{1,30}$/.test(known)) return false
   return BigInt(seen) < BigInt(known)
@@ -227,7 +236,7 @@ function fallOut(space: Space, row: LeaseRow): void {
       const op = space.ops.get(stranded.op)
       if (op?.state === 'running' && op.phase === 'post') {
         const why = problem('out_of_range', `${row.nic}: the Subnet no longer contains the address`)
-        fence(space, op, why)
+        fence(space, { ...op, driver: op.driver + 1 }, why)
         // Nobody holds the step just handed out: let the alarm take over at once.
         const turned = space.ops.get(op.id)
         if (turned?.state === 'running') space.ops.update({ ...turned, nextMs: space.nowMs })
