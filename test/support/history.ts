@@ -123,7 +123,7 @@ export class History {
     if (how.dies !== undefined) {
       await dyingAt(this.world, how.dies, call, subnet || this.subnets[0])
       for (const each of this.subnets) this.world.restart(each)
-      this.world.intercept = (requests, pass) => pass(requests)
+      this.heal()
       return this.settle(operation)
     }
     if (how.beside && (how.beside.do === 'reserve' || how.beside.do === 'release')) {
@@ -132,11 +132,12 @@ export class History {
         answered(this.world, call(), subnet),
         answered(this.world, this.call(beside), subnet),
       ])
+      this.heal()
       await this.settle(operation)
       return this.settle(beside)
     }
     const outcome = await answered(this.world, call(), subnet || this.subnets[0])
-    this.world.intercept = (requests, pass) => pass(requests)
+    this.heal()
     if (how.dryRun) {
       expect(snapshot(this.world, ['idempotency'])).toEqual(before)
       return
@@ -300,8 +301,13 @@ export class History {
     }
   }
 
+  private heal(): void {
+    this.world.intercept = (requests, pass) => pass(requests)
+  }
+
   private inject(fault: Fault | undefined): void {
-    let left = fault?.times ?? 0
+    // A caller waits for one late reply, not for a hundred.
+    let left = fault?.how === 'late' ? 1 : (fault?.times ?? 0)
     this.world.intercept = async (requests, pass) => {
       const hit = fault && left > 0 && requests.some(({ verb }) => verb === fault.verb)
       if (!hit) return pass(requests)
@@ -339,7 +345,7 @@ export class History {
   }
 
   private async quiet(): Promise<void> {
-    this.world.intercept = (requests, pass) => pass(requests)
+    this.heal()
     await this.pass(QUIET_MS)
   }
 }
