@@ -4,7 +4,7 @@ import type { ReserveItem } from '../../shared/command/types.ts'
 import { type Fault, History, type How, type Operation } from '../support/history.ts'
 
 /** HISTORIES=5000 npx vitest run test/ledger/history.node.test.ts, for a long look. */
-const HISTORIES = Number(process.env.HISTORIES ?? 60)
+const HISTORIES = Number(process.env.HISTORIES ?? 150)
 const SEED = Number(process.env.SEED ?? 1)
 
 const PODS = ['a', 'b', 'c', 'd', 'e', 'f']

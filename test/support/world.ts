@@ -23,6 +23,7 @@ export type Intercept = (
 /** One call to the cluster. */
 export interface Call {
   readonly request: ClusterRequest
+  /** By the clock that is never set back. */
   readonly sentMs: number
   reply?: ClusterReply | undefined
 }
@@ -60,7 +61,7 @@ export class World {
         const verbs = [...new Set(requests.map(({ verb }) => verb))].join()
         this.point(`before ${verbs} is sent`)
         this.sent.push(...requests)
-        const calls = requests.map((request): Call => ({ request, sentMs: this.clock.nowMs() }))
+        const calls = requests.map((request): Call => ({ request, sentMs: this.clock.passedMs }))
         this.calls.push(...calls)
         const answer = this.intercept(requests, async (passed) => {
           const replies = await direct.send(passed)
