@@ -34,6 +34,9 @@ export class Steps {
 
   constructor(world: World) {
     this.world = world
+    // What is there already came about unwatched.
+    for (const subnet of world.subnets()) this.look(subnet)
+    this.violations.length = 0
     world.flushed = (subnet) => this.look(subnet)
   }
 
