@@ -20,6 +20,13 @@ export type Intercept = (
   pass: (requests: readonly ClusterRequest[]) => Promise<ClusterReply[]>,
 ) => Promise<ClusterReply[]>
 
+interface Entry {
+  readonly storage: GatedSql
+  ledger: Ledger
+  /** Wall time the alarm is set to; like the object's own it is only ever set earlier, until it rings. */
+  armedMs?: number | undefined
+}
+
 /** One call to the cluster. */
 export interface Call {
   readonly request: ClusterRequest
@@ -42,9 +49,11 @@ export class World {
   intercept: Intercept = (requests, pass) => pass(requests)
   /** Called after each flush: a state somebody may rely on. */
   flushed: (subnet: string) => void = () => {}
-  private readonly ledgers = new Map<string, { storage: GatedSql; ledger: Ledger }>()
+  private readonly ledgers = new Map<string, Entry>()
   /** Called at every point where a process may die; throws `Killed` to make it die there. */
   point: (name: string) => void = () => {}
+  /** An alarm is running. */
+  alarming = false
   private keys = 0
   private firstStorage: GatedSql | undefined
 
@@ -117,6 +126,29 @@ export class World {
 
   /** Runs the alarm until nothing is due at the present time. */
   async alarm(subnet = 'ovn-default'): Promise<void> {
+    this.alarming = true
+    this.entry(subnet).armedMs = undefined
+    try {
+      await this.ring(subnet)
+    } finally {
+      this.alarming = false
+      this.arm(subnet)
+    }
+  }
+
+  /** When the alarm of a Subnet's ledger rings next. */
+  alarmAtMs(subnet = 'ovn-default'): number | undefined {
+    this.arm(subnet)
+    return this.entry(subnet).armedMs
+  }
+
+  private arm(subnet: string): void {
+    const entry = this.entry(subnet)
+    const wantedMs = entry.ledger.nextAlarmMs()
+    if (wantedMs !== undefined) entry.armedMs = Math.min(entry.armedMs ?? wantedMs, wantedMs)
+  }
+
+  private async ring(subnet: string): Promise<void> {
     const ledger = this.ledger(subnet)
     const due = ledger.due()
     this.flush(subnet)
@@ -137,7 +169,7 @@ export class World {
   async pass(ms: number, subnet = 'ovn-default'): Promise<void> {
     const untilMs = this.clock.nowMs() + ms
     for (;;) {
-      const nextMs = this.ledger(subnet).nextAlarmMs()
+      const nextMs = this.alarmAtMs(subnet)
       if (nextMs === undefined || nextMs > untilMs) break
       this.clock.advance(Math.max(nextMs - this.clock.nowMs(), 1))
       await this.alarm(subnet)
@@ -200,6 +232,7 @@ export class World {
 
   private flush(subnet: string): void {
     this.entry(subnet).storage.flush()
+    this.arm(subnet)
     this.flushed(subnet)
   }
 
