@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { describe, it } from 'vitest'
 import type { ReserveItem } from '../../shared/command/types.ts'
-import { type Fault, History, type How, type Operation } from '../support/history.ts'
+import { History, type How, type Operation } from '../support/history.ts'
+import type { Fault } from '../support/weather.ts'
 
 /** HISTORIES=5000 npx vitest run test/ledger/history.node.test.ts, for a long look. */
 const HISTORIES = Number(process.env.HISTORIES ?? 150)

@@ -1,5 +1,4 @@
 import { expect } from 'vitest'
-import type { ClusterRequest } from '../../shared/cluster/port.ts'
 import { reservation } from '../../shared/command/find.ts'
 import { release } from '../../shared/command/release.ts'
 import { reserve } from '../../shared/command/reserve.ts'
@@ -7,19 +6,12 @@ import { deleteSubnet, putSubnet } from '../../shared/command/subnets.ts'
 import type { Reservation, ReserveItem, WriteOutcome } from '../../shared/command/types.ts'
 import { configOf } from '../../shared/ledger/facts.ts'
 import { PROBLEMS } from '../../shared/problem.ts'
-import { err } from '../../shared/result.ts'
 import { expectAgreement } from './agreement.ts'
-import { answered, busy, dyingAt, invalid, lost, subnetManifest } from './drive.ts'
+import { answered, dyingAt, subnetManifest } from './drive.ts'
 import { type Snapshot, snapshot } from './snapshot.ts'
 import { Steps } from './steps.ts'
+import { type Fault, Weather } from './weather.ts'
 import { World } from './world.ts'
-
-/** What goes wrong with the next call of a verb: its reply is lost or late, it lands late, or it is refused. */
-export interface Fault {
-  readonly verb: ClusterRequest['verb']
-  readonly how: 'lost' | 'applied' | 'straggles' | 'late' | 'invalid' | 'busy'
-  readonly times: number
-}
 
 export type Operation =
   | { readonly do: 'reserve'; readonly items: readonly Partial<ReserveItem>[]; readonly how: How }
@@ -41,10 +33,6 @@ export interface How {
 }
 
 const QUIET_MS = 500_000
-/** A straggler lands this long after its sender gave it up: within STRAGGLER_MS. */
-const LATE_MS = 60_000
-/** A driver this late has lost its operation to the alarm. */
-const TAKEN_OVER_MS = 17_000
 
 const nameOf = (podName: string | undefined) => `${podName}.default`
 
@@ -59,12 +47,13 @@ export class History {
   /** What a caller holds a 2xx for, by name. */
   private readonly promised = new Map<string, Reservation>()
   private readonly stored = new Map<string, { readonly body: string; readonly outcome: string }>()
-  private stragglers: { readonly atMs: number; readonly requests: readonly ClusterRequest[] }[] = []
+  private readonly weather: Weather
 
   constructor(subnets: readonly string[], quarantineMs: number) {
     this.world = new World({ quarantineMs })
     this.subnets = subnets
     this.steps = new Steps(this.world)
+    this.weather = new Weather(this.world, subnets)
   }
 
   async run(operations: readonly Operation[]): Promise<void> {
@@ -106,7 +95,7 @@ export class History {
         this.world.restart(operation.subnet)
         return
       case 'pass':
-        return this.pass(operation.ms)
+        return this.weather.pass(operation.ms)
       case 'jump':
         this.world.clock.advance(operation.ms)
         // An alarm that a clock set back put far ahead is set anew by the next call.
@@ -118,14 +107,14 @@ export class History {
   /** One write, with whatever befalls it. */
   private async write(operation: Extract<Operation, { do: 'reserve' | 'release' }>): Promise<void> {
     const { how } = operation
-    this.inject(how.fault)
+    this.weather.inject(how.fault)
     const before = snapshot(this.world, ['idempotency'])
     const call = () => this.call(operation)
     const subnet = operation.do === 'reserve' ? (operation.items[0]?.subnet ?? '') : ''
     if (how.dies !== undefined) {
       await dyingAt(this.world, how.dies, call, subnet || this.subnets[0])
       for (const each of this.subnets) this.world.restart(each)
-      this.heal()
+      this.weather.heal()
       return this.settle(operation)
     }
     if (how.beside && (how.beside.do === 'reserve' || how.beside.do === 'release')) {
@@ -134,12 +123,12 @@ export class History {
         answered(this.world, call(), subnet),
         answered(this.world, this.call(beside), subnet),
       ])
-      this.heal()
+      this.weather.heal()
       await this.settle(operation)
       return this.settle(beside)
     }
     const outcome = await answered(this.world, call(), subnet || this.subnets[0])
-    this.heal()
+    this.weather.heal()
     if (how.dryRun) {
       expect(snapshot(this.world, ['idempotency'])).toEqual(before)
       return
@@ -256,7 +245,7 @@ export class History {
 
   /** After a call whose end nobody saw: wait, then note what became of it. Nobody else's promise may have changed. */
   private async settle(operation: Operation): Promise<void> {
-    await this.pass(QUIET_MS)
+    await this.weather.pass(QUIET_MS)
     const pods =
       operation.do === 'reserve'
         ? operation.items.map(({ podName }) => podName)
@@ -303,54 +292,9 @@ export class History {
     }
   }
 
-  private heal(): void {
-    this.world.intercept = (requests, pass) => pass(requests)
-  }
-
-  private inject(fault: Fault | undefined): void {
-    // A caller waits for one late reply, not for a hundred.
-    let left = fault?.how === 'late' ? 1 : (fault?.times ?? 0)
-    this.world.intercept = async (requests, pass) => {
-      const hit = fault && left > 0 && requests.some(({ verb }) => verb === fault.verb)
-      if (!hit) return pass(requests)
-      left--
-      if (fault.how === 'applied') await pass(requests)
-      if (fault.how === 'late') {
-        const replies = await pass(requests)
-        // Time stands still while an alarm runs: only a caller's own call can be late.
-        if (this.world.alarming) return replies
-        await this.world.clock.sleep(TAKEN_OVER_MS)
-        return replies
-      }
-      if (fault.how === 'straggles') {
-        this.stragglers.push({ atMs: this.world.clock.nowMs() + LATE_MS, requests })
-      }
-      const failure = fault.how === 'invalid' ? invalid : fault.how === 'busy' ? busy(1_000) : lost
-      return requests.map(() => err(failure))
-    }
-  }
-
-  /** Time goes by in every Subnet; stragglers land on their way. */
-  private async pass(ms: number): Promise<void> {
-    const untilMs = this.world.clock.nowMs() + ms
-    while (this.world.clock.nowMs() < untilMs) {
-      const due = this.stragglers.filter(({ atMs }) => atMs <= this.world.clock.nowMs())
-      this.stragglers = this.stragglers.filter(({ atMs }) => atMs > this.world.clock.nowMs())
-      for (const { requests } of due) this.world.store.send(requests)
-      const nowMs = this.world.clock.nowMs()
-      const next = [
-        ...this.subnets.flatMap((subnet) => this.world.alarmAtMs(subnet) ?? []),
-        ...this.stragglers.map(({ atMs }) => atMs),
-        untilMs,
-      ]
-      this.world.clock.advance(Math.max(1, Math.min(...next) - nowMs))
-      for (const subnet of this.subnets) await this.world.alarm(subnet)
-    }
-  }
-
   private async quiet(): Promise<void> {
-    this.heal()
-    await this.pass(QUIET_MS)
+    this.weather.heal()
+    await this.weather.pass(QUIET_MS)
   }
 }
 
