@@ -1,3 +1,4 @@
+import { PAGE_HEAD_BYTES } from './page.ts'
 import { findBlockIn, findRunIn, type RunSummary, RunTree, summarise } from './run-tree.ts'
 
 /** log2 of a page's bits: 2^18 bits are 32 KiB; a /8 is 64 pages. */
@@ -11,6 +12,8 @@ const BLOCK_WORDS = BLOCK_BITS / 32
  */
 export class BitPage {
   readonly words: Uint32Array
+  /** The words as they are stored, behind room for the head: saving a page copies nothing. */
+  readonly image: Uint8Array
   /** Members. */
   count = 0
   private readonly any1: Uint32Array
@@ -20,7 +23,8 @@ export class BitPage {
 
   constructor(bits: number) {
     const words = bits >>> 5
-    this.words = new Uint32Array(words)
+    this.image = new Uint8Array(PAGE_HEAD_BYTES + words * 4)
+    this.words = new Uint32Array(this.image.buffer, PAGE_HEAD_BYTES, words)
     this.any1 = new Uint32Array((words + 31) >>> 5)
     this.any2 = new Uint32Array((this.any1.length + 31) >>> 5)
   }

@@ -1,5 +1,5 @@
 import { BitPage, PAGE_SHIFT } from './bit-page.ts'
-import { decodeData, decodeHead, encodePage, PAGE_BITMAP, PageError } from './page.ts'
+import { decodeData, decodeHead, PAGE_BITMAP, PageError, sealPage } from './page.ts'
 import type { Plane } from './plane.ts'
 import type { Range, RangeSet } from './range.ts'
 import { type RunSummary, RunTree } from './run-tree.ts'
@@ -305,8 +305,7 @@ export class BitPlane implements Plane<number> {
       const page = this.open(p)
       this.stored.add(p)
       const { order, lead, trail, longest } = page.summary
-      const data = new Uint8Array(page.words.buffer, page.words.byteOffset, page.words.byteLength)
-      const bytes = encodePage(PAGE_BITMAP, 4, this.pageBits, data, (view) => {
+      const bytes = sealPage(page.image, PAGE_BITMAP, 4, this.pageBits, (view) => {
         view.setInt32(20, order, true)
         view.setUint32(24, page.count, true)
         view.setUint32(28, lead, true)

@@ -39,7 +39,7 @@ export interface PageHead {
   readonly view: DataView
 }
 
-/** A page with an empty head, data in place. `fill` writes the kind's own numbers. */
+/** A page of `data`. `fill` writes the kind's own numbers into its head. */
 export function encodePage(
   kind: number,
   family: number,
@@ -48,7 +48,20 @@ export function encodePage(
   fill?: (view: DataView) => void,
 ): Uint8Array {
   const bytes = new Uint8Array(PAGE_HEAD_BYTES + data.length)
-  const view = new DataView(bytes.buffer)
+  bytes.set(data, PAGE_HEAD_BYTES)
+  return sealPage(bytes, kind, family, size, fill)
+}
+
+/** Writes the head of a page whose data is in place, and returns the page. */
+export function sealPage(
+  bytes: Uint8Array,
+  kind: number,
+  family: number,
+  size: number,
+  fill?: (view: DataView) => void,
+): Uint8Array {
+  const data = bytes.subarray(PAGE_HEAD_BYTES)
+  const view = new DataView(bytes.buffer, bytes.byteOffset, PAGE_HEAD_BYTES)
   view.setUint32(0, MAGIC, true)
   view.setUint16(4, PAGE_VERSION, true)
   view.setUint8(6, kind)
@@ -57,7 +70,6 @@ export function encodePage(
   view.setUint32(12, checksum(data), true)
   view.setUint32(16, size, true)
   fill?.(view)
-  bytes.set(data, PAGE_HEAD_BYTES)
   return bytes
 }
 

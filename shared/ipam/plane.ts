@@ -67,7 +67,7 @@ export interface Plane<N extends number | bigint> {
   restoreDirty(indexes: readonly string[]): void
   /** No rollback beyond this point will come. */
   settled(): void
-  /** Encodes and forgets the changed pages; `null` for a page that is no more. */
+  /** Encodes and forgets the changed pages; `null` for a page that is no more. The bytes are good until the next change. */
   takePages(): { readonly index: string; readonly bytes: Uint8Array | null }[]
   /** All page indexes a store may hold for this plane. */
   storedPages(): readonly string[]

@@ -1,6 +1,6 @@
 import { formatAddress } from './address.ts'
 import { familyName } from './config.ts'
-import type { Pool } from './space.ts'
+import type { Pool } from './layout.ts'
 import type { Family, FamilyConfig, IpamError } from './types.ts'
 
 export const conflict = (reason: 'gateway' | 'address-held', family: Family, detail: string): IpamError => ({

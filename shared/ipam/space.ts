@@ -1,31 +1,12 @@
-import { BitPlane, type PlaneSource } from './bitmap.ts'
+import { capacityOf, type Layout, layOut, type Pool, planesOf, type SourceOf, usedIn } from './layout.ts'
 import type { Journal, Plane } from './plane.ts'
 import { type Range, RangeSet } from './range.ts'
-import { ReleaseOrder } from './release-order.ts'
-import { RunPlane } from './runs.ts'
-import type { PoolPlanes, Strategy } from './strategy.ts'
+import type { ReleaseOrder } from './release-order.ts'
+import type { Strategy } from './strategy.ts'
 import type { FamilyCapacity, FamilyConfig } from './types.ts'
-
-/** A pool's planes. `members` as given, not clipped: a resize clips them anew. The default pool's are all others. */
-export interface Pool<N extends number | bigint> extends PoolPlanes<N> {
-  readonly name: string
-  readonly members: RangeSet<N>
-  readonly order: ReleaseOrder<N> | undefined
-}
 
 /** What an address is at the moment. */
 export type AddressState = 'outside' | 'free' | 'released' | 'excluded' | 'held'
-
-/** Which stored pages belong to which plane. */
-export type SourceOf = (plane: string) => PlaneSource | undefined
-
-/** A configuration with the planes that belong to it; replaced as one, so that an undo restores it as one. */
-interface Layout<N extends number | bigint> {
-  config: FamilyConfig<N>
-  pools: Map<string, Pool<N>>
-  /** Excluded addresses that are held: the only held ones that the free and released planes do not imply. */
-  held: Plane<N>
-}
 
 /**
  * One family of a Subnet: every usable address is free or released (in exactly one pool), excluded, or held. Held is
@@ -46,7 +27,7 @@ export class AddressSpace<N extends number | bigint> {
   ) {
     this.journal = journal
     this.strategy = strategy
-    this.layout = this.lay(config, members, RangeSet.empty(), source)
+    this.layout = layOut(config, members, RangeSet.empty(), strategy, source)
   }
 
   get config(): FamilyConfig<N> {
@@ -55,51 +36,6 @@ export class AddressSpace<N extends number | bigint> {
 
   get pools(): ReadonlyMap<string, Pool<N>> {
     return this.layout.pools
-  }
-
-  private plane(config: FamilyConfig<N>, base: RangeSet<N>, source: PlaneSource | undefined): Plane<N> {
-    const plane =
-      config.family === 4
-        ? new BitPlane(Number(config.network), config.prefix, base as unknown as RangeSet<number>, source)
-        : new RunPlane(base as unknown as RangeSet<bigint>, source)
-    return plane as unknown as Plane<N>
-  }
-
-  /** Planes for a configuration: free = all − excludes − used, released = none; or what the source holds. */
-  private lay(
-    config: FamilyConfig<N>,
-    members: ReadonlyMap<string, RangeSet<N>>,
-    used: RangeSet<N>,
-    source?: SourceOf,
-  ): Layout<N> {
-    const all = RangeSet.single(config.first, config.last)
-    const open = all.minus(config.excludes)
-    let rest = open
-    for (const set of members.values()) rest = rest.minus(set)
-    const pools = new Map<string, Pool<N>>()
-    pools.set('', this.pool(config, '', RangeSet.empty(), rest, used, source))
-    for (const [name, set] of members)
-      pools.set(name, this.pool(config, name, set, open.intersect(set), used, source))
-    const held = this.plane(config, RangeSet.empty(), source?.('held'))
-    for (const address of each(used.intersect(config.excludes), held)) held.set(address)
-    return { config, pools, held }
-  }
-
-  private pool(
-    config: FamilyConfig<N>,
-    name: string,
-    members: RangeSet<N>,
-    base: RangeSet<N>,
-    used: RangeSet<N>,
-    source?: SourceOf,
-  ): Pool<N> {
-    const free = this.plane(config, base, source?.(`free@${name}`))
-    for (const address of each(used.intersect(base), free)) free.clear(address)
-    const released = this.plane(config, RangeSet.empty(), source?.(`released@${name}`))
-    const order = this.strategy.ordered
-      ? new ReleaseOrder<N>(config.family, source?.(`order@${name}`))
-      : undefined
-    return { name, members, free, released, order }
   }
 
   /** The pool an address belongs to. */
@@ -193,15 +129,9 @@ export class AddressSpace<N extends number | bigint> {
     this.journal.push(member ? () => void order.remove(address) : () => order.restore(address, ticket))
   }
 
-  /** Held addresses: usable − free − released − excluded, and the excluded ones that are held. */
+  /** Held addresses. */
   used(): RangeSet<N> {
-    const { config, pools, held } = this.layout
-    let used = RangeSet.single(config.first, config.last).minus(config.excludes)
-    for (const pool of pools.values()) {
-      used = used.minus(RangeSet.ofSorted([...pool.free.ranges()]))
-      used = used.minus(RangeSet.ofSorted([...pool.released.ranges()]))
-    }
-    return used.union(RangeSet.ofSorted([...held.ranges()]))
+    return usedIn(this.layout)
   }
 
   /** Free and released addresses of one pool, or of all. */
@@ -219,7 +149,7 @@ export class AddressSpace<N extends number | bigint> {
   ): { readonly fellOut: RangeSet<N> } {
     const used = this.used()
     const all = RangeSet.single(config.first, config.last)
-    this.relay(this.lay(config, members, used.intersect(all)))
+    this.relay(layOut(config, members, used.intersect(all), this.strategy))
     return { fellOut: used.minus(all) }
   }
 
@@ -237,7 +167,7 @@ export class AddressSpace<N extends number | bigint> {
   setPool(name: string, set: RangeSet<N>): void {
     const members = this.members.set(name, set)
     const { config, pools, held } = this.layout
-    const laid = this.lay(config, members, this.used())
+    const laid = layOut(config, members, this.used(), this.strategy)
     const next = new Map<string, Pool<N>>()
     for (const [key, pool] of laid.pools) next.set(key, key === '' || key === name ? pool : pools.get(key)!)
     this.relay({ config, pools: next, held })
@@ -278,35 +208,7 @@ export class AddressSpace<N extends number | bigint> {
   }
 
   capacity(): FamilyCapacity {
-    const { config, pools, held } = this.layout
-    const usable = config.first > config.last ? 0n : BigInt(config.last) - BigInt(config.first) + 1n
-    let free = 0n
-    let released = 0n
-    const perPool = new Map<string, { free: bigint; released: bigint; held: bigint }>()
-    for (const [name, pool] of pools) {
-      free += pool.free.count
-      released += pool.released.count
-      if (name === '') continue
-      const members = pool.members.intersect(RangeSet.single(config.first, config.last))
-      const closed = members.intersect(config.excludes)
-      const heldExcluded =
-        closed.isEmpty || held.isEmpty ? 0n : closed.intersect(RangeSet.ofSorted([...held.ranges()])).size
-      const taken = members.size - closed.size - pool.free.count - pool.released.count + heldExcluded
-      perPool.set(name, {
-        free: pool.free.count + pool.released.count,
-        released: pool.released.count,
-        held: taken,
-      })
-    }
-    const excluded = config.excludes.size - held.count
-    return {
-      usable,
-      excluded,
-      free: free + released,
-      released,
-      held: usable - excluded - free - released,
-      pools: perPool,
-    }
+    return capacityOf(this.layout)
   }
 
   /** Every plane by the name its pages carry. */
@@ -328,21 +230,4 @@ export class AddressSpace<N extends number | bigint> {
   restoreGone(gone: readonly string[]): void {
     this.gone = [...gone]
   }
-}
-
-function planesOf<N extends number | bigint>(layout: Layout<N>): Map<string, Plane<N> | ReleaseOrder<N>> {
-  const planes = new Map<string, Plane<N> | ReleaseOrder<N>>()
-  for (const [name, pool] of layout.pools) {
-    planes.set(`free@${name}`, pool.free)
-    planes.set(`released@${name}`, pool.released)
-    if (pool.order !== undefined) planes.set(`order@${name}`, pool.order)
-  }
-  planes.set('held', layout.held)
-  return planes
-}
-
-/** Every address of a set. */
-function* each<N extends number | bigint>(set: RangeSet<N>, plane: Plane<N>): Iterable<N> {
-  for (const { from, to } of set.ranges)
-    for (let address = from; address <= to; address = plane.plus(address, 1)) yield address
 }

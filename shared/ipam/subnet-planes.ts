@@ -279,7 +279,10 @@ export class SubnetPlanes<Tag = unknown> {
     })
   }
 
-  /** Pages changed since the last take, encoded. Call inside the storage transaction, before it commits. */
+  /**
+   * Pages changed since the last take, encoded. Call inside the storage transaction, before it commits, and write them
+   * before anything changes again: their bytes are the living ones.
+   */
   takeDirtyPages(): readonly DirtyPage[] {
     const pages = new Map<string, Uint8Array | null>()
     for (const key of this.gonePages) pages.set(key, null)

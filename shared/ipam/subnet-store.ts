@@ -1,9 +1,9 @@
 import type { PlaneSource } from './bitmap.ts'
 import { sameFamily } from './config.ts'
+import type { SourceOf } from './layout.ts'
 import { decodeLayout, LAYOUT_KEY, type PoolMembers } from './layout-page.ts'
 import { PageError } from './page.ts'
 import type { RangeSet } from './range.ts'
-import type { SourceOf } from './space.ts'
 import type { Family, PageStore, SubnetConfig } from './types.ts'
 
 /** What a store knows of a Subnet. */

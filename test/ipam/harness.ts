@@ -48,7 +48,7 @@ export class MapPageStore implements PageStore {
   write(dirty: Iterable<DirtyPage>): void {
     for (const { key, bytes } of dirty) {
       if (bytes === null) this.pages.delete(key)
-      else this.pages.set(key, bytes)
+      else this.pages.set(key, bytes.slice())
     }
   }
 }
