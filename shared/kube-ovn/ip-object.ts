@@ -12,9 +12,9 @@ import {
 
 /** `spec` of kubeovn.io/v1 IP [pkg/apis/kubeovn/v1/ip.go:32-59]. */
 export interface IpSpec {
-  attachIps: string[]
-  attachMacs: string[]
-  attachSubnets: string[]
+  attachIps?: string[]
+  attachMacs?: string[]
+  attachSubnets?: string[]
   containerID: string
   ipAddress: string
   macAddress: string
@@ -46,31 +46,28 @@ export interface IpContent {
 
 /**
  * The complete object of a reservation, in one write (generation 1): labels as in the seed, `ipAddress` consistent
- * with v4/v6 (D3), lists empty. In alone mode Berth writes the controller's finalizer itself; beside it must not (D19).
+ * with v4/v6 (D3), lists empty. In alone mode Berth writes the controller's finalizer itself; beside it must not (D19),
+ * and leaves the lists out: an object that is complete already is passed over without a finalizer (D6).
  */
 export function ipObject(content: IpContent, options: { readonly finalizer: boolean }): IpObject {
-  const metadata: ObjectMeta = {
-    name: content.name,
-    annotations: {
-      [ANNOTATION_OP]: content.operation,
-      [ANNOTATION_EPOCH]: String(content.epoch),
-      ...(content.reason ? { [ANNOTATION_REASON]: content.reason } : {}),
-    },
-    ...(options.finalizer ? { finalizers: [FINALIZER] } : {}),
-    labels: {
-      [LABEL_RESERVED]: 'true',
-      [LABEL_NODE_NAME]: '',
-      [LABEL_SUBNET]: content.subnet,
-    },
-  }
+  // Member by member: V8 makes an object of computed names an order of magnitude more slowly.
+  const annotations: Record<string, string> = {}
+  annotations[ANNOTATION_OP] = content.operation
+  annotations[ANNOTATION_EPOCH] = String(content.epoch)
+  if (content.reason) annotations[ANNOTATION_REASON] = content.reason
+  const labels: Record<string, string> = {}
+  labels[LABEL_RESERVED] = 'true'
+  labels[LABEL_NODE_NAME] = ''
+  labels[LABEL_SUBNET] = content.subnet
+  const metadata: ObjectMeta = options.finalizer
+    ? { name: content.name, annotations, finalizers: [FINALIZER], labels }
+    : { name: content.name, annotations, labels }
   return {
     apiVersion: KINDS.IP.apiVersion,
     kind: 'IP',
     metadata,
     spec: {
-      attachIps: [],
-      attachMacs: [],
-      attachSubnets: [],
+      ...(options.finalizer ? { attachIps: [], attachMacs: [], attachSubnets: [] } : {}),
       containerID: '',
       ipAddress: joinAddresses(content.v4IpAddress, content.v6IpAddress),
       macAddress: content.macAddress,

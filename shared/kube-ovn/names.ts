@@ -2,6 +2,8 @@
 
 /** Default provider of a Subnet; only this exact one is left out of port names [pkg/ovs/util.go:22-27]. */
 export const DEFAULT_PROVIDER = 'ovn'
+/** VPC of a Subnet that names none. */
+export const DEFAULT_VPC = 'ovn-cluster'
 
 /** `name.namespace`, or `name.namespace.provider` unless the provider is exactly `ovn`: IP name, LSP name and NIC at once. */
 export function portName(podName: string, namespace: string, provider: string): string {
@@ -27,8 +29,21 @@ export const ANNOTATION_EPOCH = 'berth/epoch'
 export const ANNOTATION_REASON = 'berth/reason'
 export const ANNOTATION_EXPIRES = 'berth/expires'
 export const ANNOTATION_FORCE = 'berth/force'
+/** On a Subnet: the ranges Berth chooses addresses from, with commas. */
+export const ANNOTATION_WINDOW = 'berth/window'
+/** On a Subnet, JSON: what each namespace may have in it, and to whom it gives addresses (ledger/terms.ts). */
+export const ANNOTATION_QUOTAS = 'berth/quotas'
+export const ANNOTATION_POLICY = 'berth/policy'
 /** Set by a fence; after it a finalizer is Berth's own mark and never an acknowledgement. */
 export const ANNOTATION_FENCED = 'berth/fenced'
+
+/**
+ * A Vip that holds addresses is told of, and kept, under its name with this before it, which no IP object's name has.
+ * Holding an address so is deprecated (semantics.md §1, D26).
+ */
+export const VIP_PREFIX = 'vip/'
+/** Before the name of a logical switch port, in the name of the row that keeps its address from others. */
+export const PORT_PREFIX = 'port/'
 
 /** Kinds of owner a reserved IP may have [pkg/controller/ip.go:150-207]. */
 export const POD_TYPES = ['', 'StatefulSet', 'VirtualMachine'] as const

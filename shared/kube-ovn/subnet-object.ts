@@ -11,6 +11,7 @@ export interface SubnetSpec {
   vlan?: string
   default?: boolean
   namespaces?: string[]
+  allowSubnets?: string[]
 }
 
 export type SubnetObject = KubeObject<SubnetSpec>
