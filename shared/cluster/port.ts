@@ -12,15 +12,21 @@ export type Kind =
   | 'IP'
   | 'Subnet'
   | 'IPPool'
+  | 'Vip'
   | 'Pod'
   | 'StatefulSet'
   | 'VirtualMachine'
   | 'VirtualMachineInstance'
+  | 'Lease'
+  | 'Event'
+  | 'ValidatingAdmissionPolicyBinding'
+  | 'MutatingWebhookConfiguration'
 
 export const KINDS: { readonly [K in Kind]: { apiVersion: string; plural: string; namespaced: boolean } } = {
   IP: { apiVersion: 'kubeovn.io/v1', plural: 'ips', namespaced: false },
   Subnet: { apiVersion: 'kubeovn.io/v1', plural: 'subnets', namespaced: false },
   IPPool: { apiVersion: 'kubeovn.io/v1', plural: 'ippools', namespaced: false },
+  Vip: { apiVersion: 'kubeovn.io/v1', plural: 'vips', namespaced: false },
   Pod: { apiVersion: 'v1', plural: 'pods', namespaced: true },
   StatefulSet: { apiVersion: 'apps/v1', plural: 'statefulsets', namespaced: true },
   VirtualMachine: { apiVersion: 'kubevirt.io/v1', plural: 'virtualmachines', namespaced: true },
@@ -28,6 +34,18 @@ export const KINDS: { readonly [K in Kind]: { apiVersion: string; plural: string
     apiVersion: 'kubevirt.io/v1',
     plural: 'virtualmachineinstances',
     namespaced: true,
+  },
+  Lease: { apiVersion: 'coordination.k8s.io/v1', plural: 'leases', namespaced: true },
+  Event: { apiVersion: 'v1', plural: 'events', namespaced: true },
+  ValidatingAdmissionPolicyBinding: {
+    apiVersion: 'admissionregistration.k8s.io/v1',
+    plural: 'validatingadmissionpolicybindings',
+    namespaced: false,
+  },
+  MutatingWebhookConfiguration: {
+    apiVersion: 'admissionregistration.k8s.io/v1',
+    plural: 'mutatingwebhookconfigurations',
+    namespaced: false,
   },
 }
 
@@ -62,6 +80,27 @@ export interface KubeObject<Spec = unknown, Status = unknown> {
   status?: Status
 }
 
+/** An Event has neither spec nor status [k8s.io/api/core/v1/types.go Event]. */
+export interface EventObject extends KubeObject {
+  kind: 'Event'
+  involvedObject: {
+    apiVersion: string
+    kind: string
+    name: string
+    namespace?: string
+    uid?: string
+    resourceVersion?: string
+  }
+  reason: string
+  message: string
+  type: 'Normal' | 'Warning'
+  source?: { component: string }
+  reportingComponent?: string
+  firstTimestamp?: string
+  lastTimestamp?: string
+  count?: number
+}
+
 export interface ObjectRef {
   readonly kind: Kind
   readonly name: string
@@ -75,12 +114,16 @@ export type ClusterRequest =
   | { readonly verb: 'create'; readonly object: KubeObject; readonly dryRun?: boolean }
   /** PUT of a whole object; metadata.resourceVersion is required and checked. */
   | { readonly verb: 'replace'; readonly object: KubeObject }
-  /** JSON merge patch (RFC 7396), lists replaced whole, checked against resourceVersion. */
+  /**
+   * JSON merge patch (RFC 7396), lists replaced whole, checked against resourceVersion. With `subresource` only the
+   * status changes, whatever else the patch names; without it everything but a status that is a subresource.
+   */
   | {
       readonly verb: 'patch'
       readonly ref: ObjectRef
       readonly patch: unknown
       readonly resourceVersion: string
+      readonly subresource?: 'status'
     }
   /** DELETE with a uid precondition. With finalizers left, the object stays and gets a deletionTimestamp. */
   | { readonly verb: 'delete'; readonly ref: ObjectRef; readonly uid: string }
@@ -112,6 +155,8 @@ export type ClusterReply = Result<KubeObject, ClusterFailure>
 export interface ListOptions {
   readonly namespace?: string
   readonly labelSelector?: Readonly<Record<string, string>>
+  /** To spare the reader: a cluster may tell of others as well. */
+  readonly fieldSelector?: string
   readonly limit?: number
   readonly continue?: string
 }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { KubeObject } from '../../shared/cluster/port.ts'
+import { type EventObject, KINDS, type KubeObject } from '../../shared/cluster/port.ts'
 import { type ContractBench, ip, pod, refOf, subnet } from '../support/cluster-contract.ts'
 
 const RFC3339_SECONDS = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/
@@ -164,5 +164,38 @@ export function creating(bench: ContractBench): void {
     made.metadata.labels = { a: 'changed' }
     ;(made.spec as { attachIps: string[] }).attachIps.push('192.0.2.9')
     expect(await bench.get(made)).toEqual(before)
+  })
+
+  test('an Event keeps its own members, a Lease and a Vip their spec', async () => {
+    const name = bench.name('event')
+    const about = { apiVersion: KINDS.IP.apiVersion, kind: 'IP', name: 'web-0.default' }
+    const event: EventObject = {
+      apiVersion: KINDS.Event.apiVersion,
+      kind: 'Event',
+      metadata: { name, namespace: 'default' },
+      involvedObject: about,
+      reason: 'Reserved',
+      message: 'for web-0',
+      type: 'Normal',
+    }
+    expect(await bench.create(event)).toMatchObject({
+      involvedObject: about,
+      reason: 'Reserved',
+      message: 'for web-0',
+    })
+    const lease = {
+      apiVersion: KINDS.Lease.apiVersion,
+      kind: 'Lease',
+      metadata: { name: bench.name('lease'), namespace: 'kube-public' },
+      spec: { holderIdentity: 'somebody', leaseDurationSeconds: 15 },
+    }
+    expect((await bench.create(lease)).spec).toEqual(lease.spec)
+    const vip = {
+      apiVersion: KINDS.Vip.apiVersion,
+      kind: 'Vip',
+      metadata: { name: bench.name('vip') },
+      spec: { subnet: 'contract', v4ip: '192.0.2.9' },
+    }
+    expect((await bench.create(vip)).spec).toEqual(vip.spec)
   })
 }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { KubeObject } from '../../shared/cluster/port.ts'
+import type { ClusterRequest, KubeObject } from '../../shared/cluster/port.ts'
 import { type ContractBench, ip, patchOf, refOf, subnet } from '../support/cluster-contract.ts'
 
 export function updating(bench: ContractBench): void {
@@ -126,5 +126,43 @@ export function updating(bench: ContractBench): void {
     expect(patched.metadata.resourceVersion).toBe(made.metadata.resourceVersion)
     await replace({ ...made, status: { v4usingIPs: 5 } })
     expect((await bench.done({ verb: 'get', ref: refOf(made) })).status).toBeUndefined()
+  })
+
+  const statusPatch = (object: KubeObject, patch: unknown) =>
+    ({ ...patchOf(object, patch), subresource: 'status' }) as ClusterRequest
+
+  test('a patch of the status subresource changes the status and nothing else', async () => {
+    const made = await bench.create(subnet(bench.name('subnet')))
+    const patch = {
+      metadata: { labels: { a: 'b' }, finalizers: ['x.io/a'] },
+      spec: { cidrBlock: '198.51.100.0/24' },
+      status: { v4usingIPs: 5, v4availableIPs: 248 },
+    }
+    const patched = await bench.done(statusPatch(made, patch))
+    const { resourceVersion, ...metadata } = patched.metadata
+    const { resourceVersion: before, ...was } = made.metadata
+    expect(metadata).toEqual(was)
+    expect(resourceVersion).not.toBe(before)
+    expect(patched.spec).toEqual(made.spec)
+    expect(patched.status).toEqual({ v4usingIPs: 5, v4availableIPs: 248 })
+    expect(await bench.get(made)).toEqual(patched)
+    const less = await bench.done(statusPatch(patched, { status: { v4availableIPs: null } }))
+    expect(less.status).toEqual({ v4usingIPs: 5 })
+  })
+
+  test('a status patch that changes nothing keeps the resourceVersion, a stale one is a Conflict', async () => {
+    const made = await bench.create(subnet(bench.name('subnet')))
+    const patched = await bench.done(statusPatch(made, { status: { v4usingIPs: 1 } }))
+    const same = await bench.done(statusPatch(patched, { status: { v4usingIPs: 1 } }))
+    expect(same.metadata.resourceVersion).toBe(patched.metadata.resourceVersion)
+    expect(await bench.refusal(statusPatch(made, { status: { v4usingIPs: 2 } }))).toBe('Conflict')
+    expect(await bench.get(made)).toEqual(patched)
+  })
+
+  test('where there is no status subresource, or no object, a status patch is NotFound', async () => {
+    const made = await bench.create(ip(bench.name('ip')))
+    expect(await bench.refusal(statusPatch(made, { status: { a: 1 } }))).toBe('NotFound')
+    const absent = subnet(bench.name('subnet'), { resourceVersion: made.metadata.resourceVersion ?? '' })
+    expect(await bench.refusal(statusPatch(absent, { status: { v4usingIPs: 1 } }))).toBe('NotFound')
   })
 }

@@ -55,6 +55,22 @@ export function watching(bench: ContractBench): void {
     expect(next).toEqual({ type: 'ADDED', object: second })
   })
 
+  test('a DELETED event shows the object as last stored: a finalizer that was taken off is still there', async () => {
+    const from = await bench.list('IP', { limit: 1 })
+    const made = ip(bench.name('ip'))
+    const first = await bench.create({
+      ...made,
+      metadata: { ...made.metadata, finalizers: ['example.org/hold'] },
+    })
+    const marked = await bench.delete(first)
+    await bench.patch(marked, { metadata: { finalizers: null, annotations: { late: 'word' } } })
+    const [, , deleted] = await bench.events('IP', from, [first.metadata.name], 3)
+    expect(deleted?.type).toBe('DELETED')
+    expect(deleted?.object.metadata.finalizers).toEqual(['example.org/hold'])
+    expect(deleted?.object.metadata.annotations).toBeUndefined()
+    expect(deleted?.object.metadata.deletionTimestamp).toBe(marked.metadata.deletionTimestamp)
+  })
+
   test('what changes nothing or is refused is no event', async () => {
     const from = await bench.list('IP', { limit: 1 })
     const made = await bench.create(ip(bench.name('ip')))

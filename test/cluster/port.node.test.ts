@@ -12,6 +12,7 @@ function handClock() {
   const clock: Clock = {
     nowMs: () => 0,
     sleep: (ms, signal) => new Promise((end) => sleeps.push({ ms, signal, end })),
+    after: () => () => {},
   }
   return { clock, sleeps }
 }

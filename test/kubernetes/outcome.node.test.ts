@@ -1,4 +1,4 @@
-import { expect, test, vi } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import type { ClusterRequest } from '../../shared/cluster/port.ts'
 import { ManualClock } from '../support/clock.ts'
 import {
@@ -263,4 +263,37 @@ test('what the network or the server says is passed on without the token', async
     expect(reply).not.toContain(TOKEN)
     expect(reply).toContain('[token]')
   }
+})
+
+describe('a kind whose path is not there', () => {
+  const ref = { kind: 'VirtualMachine', name: 'vm', namespace: 'default' } as const
+  const groups = (...names: string[]) => ({ kind: 'APIGroupList', groups: names.map((name) => ({ name })) })
+  const resources = (...names: string[]) => ({
+    kind: 'APIResourceList',
+    resources: names.map((name) => ({ name })),
+  })
+
+  test.each<[string, Record<string, unknown>, string]>([
+    ['the group is not there', { '/apis': groups('apps') }, 'NotFound'],
+    [
+      'the group is there, the kind is not',
+      { '/apis': groups('kubevirt.io'), '/apis/kubevirt.io/v1': resources('virtualmachineinstances') },
+      'NotFound',
+    ],
+    [
+      'the kind is there after all',
+      { '/apis': groups('kubevirt.io'), '/apis/kubevirt.io/v1': resources('virtualmachines') },
+      'Unavailable',
+    ],
+    ['nobody says so', {}, 'Unavailable'],
+    ['another document', { '/apis': { kind: 'Status', groups: [] } }, 'Unavailable'],
+    ['groups of another form', { '/apis': { kind: 'APIGroupList', groups: ['apps'] } }, 'Unavailable'],
+  ])('%s', async (_, documents, reason) => {
+    const http = new ScriptedHttp(({ path }) =>
+      path in documents ? json(documents[path]) : new Response('404 page not found', { status: 404 }),
+    )
+    const [reply] = await portOver(http).send([{ verb: 'get', ref }])
+    expect(reply).toMatchObject({ ok: false, error: { reason, outcome: 'refused' } })
+    expect(await portOver(http).list('VirtualMachine')).toMatchObject({ error: { reason } })
+  })
 })

@@ -71,6 +71,10 @@ export class NotingClock implements Clock {
     }
     return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
   }
+
+  after(): () => void {
+    return () => {}
+  }
 }
 
 export function portOver(

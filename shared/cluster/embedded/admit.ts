@@ -26,6 +26,8 @@ export interface Admitted {
   readonly claims: { readonly uid?: string; readonly resourceVersion?: string; readonly terminating: boolean }
   readonly spec: Json | undefined
   readonly status: Json | undefined
+  /** What an Event has beside metadata; other kinds lose members that are no spec and no status. */
+  readonly event?: JsonObject
 }
 
 const LABEL = '[a-z0-9]([-a-z0-9]*[a-z0-9])?'
@@ -75,6 +77,7 @@ export function admit(object: Json | undefined): Result<Admitted, ClusterFailure
     return refused('Invalid', `${subject(kind, typeof name === 'string' ? name : '')} is invalid: ${wrong}`)
   }
   const { uid, resourceVersion } = metadata
+  const { apiVersion: _, kind: _kind, metadata: _metadata, spec, status, ...event } = object
   return ok({
     key: { kind, name: name as string, namespace: (namespace ?? '') as string },
     meta: clientMeta(metadata),
@@ -83,8 +86,9 @@ export function admit(object: Json | undefined): Result<Admitted, ClusterFailure
       ...(typeof resourceVersion === 'string' && resourceVersion !== '' ? { resourceVersion } : {}),
       terminating: (metadata.deletionTimestamp ?? null) !== null,
     },
-    spec: object.spec,
-    status: object.status,
+    spec,
+    status,
+    ...(kind === 'Event' ? { event } : {}),
   })
 }
 

@@ -1,15 +1,23 @@
 import type { Random } from '../../random.ts'
 import { KINDS, type KubeObject, type ObjectMeta } from '../port.ts'
 import type { ClientMeta, Key } from './admit.ts'
-import type { Json } from './json.ts'
+import type { Json, JsonObject } from './json.ts'
 
-/** A whole object out of its parts; parts that are undefined are left out. Only `spec` and `status` exist beside metadata. */
+/**
+ * A whole object out of its parts; parts that are undefined are left out. Only `spec` and `status` exist beside metadata,
+ * and what an Event has.
+ */
 export function compose(
   key: Key,
-  content: { readonly spec: Json | undefined; readonly status?: Json | undefined },
+  content: {
+    readonly spec: Json | undefined
+    readonly status?: Json | undefined
+    readonly event?: JsonObject | undefined
+  },
   metadata: Omit<ObjectMeta, keyof ClientMeta | 'namespace'> & ClientMeta,
 ): KubeObject {
   const object: KubeObject = {
+    ...content.event,
     apiVersion: KINDS[key.kind].apiVersion,
     kind: key.kind,
     metadata: {

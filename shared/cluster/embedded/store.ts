@@ -1,4 +1,4 @@
-import type { Clock } from '../../clock.ts'
+import { type Clock, rfc3339Seconds } from '../../clock.ts'
 import { type Log, silentLog } from '../../log.ts'
 import type { Random } from '../../random.ts'
 import { ok, type Result } from '../../result.ts'
@@ -36,6 +36,8 @@ export interface StoreParts {
   readonly random: Random
   readonly log?: Log
   readonly limits?: LogLimits
+  /** Why a Subnet cannot be beside the others, judged in the transaction that writes it: a validating admission. */
+  readonly refuseSubnet?: (subnet: KubeObject, others: readonly KubeObject[]) => string | undefined
 }
 
 interface Stored {
@@ -138,7 +140,7 @@ export class EmbeddedStore {
       case 'replace':
         return this.#replace(request.object)
       case 'patch':
-        return this.#patch(request.ref, request.patch, request.resourceVersion)
+        return this.#patch(request)
       case 'delete':
         return this.#delete(request.ref, request.uid)
       default:
@@ -156,7 +158,7 @@ export class EmbeddedStore {
   #create(sent: KubeObject, dryRun: boolean): ClusterReply {
     const admitted = admit(jsonCopy(sent))
     if (!admitted.ok) return admitted
-    const { key, meta, claims, spec, status } = admitted.value
+    const { key, meta, claims, spec, status, event } = admitted.value
     // Before anything else, as an API server does [k8s.io/apiserver/pkg/storage/etcd3/store.go Create].
     if (claims.resourceVersion !== undefined) {
       return invalid(key, 'metadata.resourceVersion: should not be set on objects to be created')
@@ -164,7 +166,7 @@ export class EmbeddedStore {
     const exists = () => refused('AlreadyExists', `${subject(key.kind, key.name)} already exists`)
     if (dryRun && this.#find(key)) return exists()
     const rv = this.#events.next()
-    const object = compose(key, STATUS_SUBRESOURCE.has(key.kind) ? { spec } : { spec, status }, {
+    const object = compose(key, STATUS_SUBRESOURCE.has(key.kind) ? { spec } : { spec, status, event }, {
       ...meta,
       name: key.name,
       uid: uuid(this.#parts.random),
@@ -174,6 +176,8 @@ export class EmbeddedStore {
     })
     const body = JSON.stringify(object)
     if (utf8Bytes(body) > MAX_OBJECT_BYTES) return invalid(key, TOO_LARGE)
+    const refusal = this.#refusal(key, object)
+    if (refusal) return refusal
     if (!dryRun) {
       const rows = this.#parts.sql.run(
         `INSERT INTO embedded_object (kind, namespace, name, rv, body) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
@@ -197,22 +201,39 @@ export class EmbeddedStore {
     return this.#update(stored, admitted.value)
   }
 
-  #patch(ref: ObjectRef, patch: unknown, resourceVersion: string): ClusterReply {
+  #patch({
+    ref,
+    patch,
+    resourceVersion,
+    subresource,
+  }: Extract<ClusterRequest, { verb: 'patch' }>): ClusterReply {
     const named = keyOf(ref)
     if (!named.ok) return named
     const key = named.value
+    if (subresource && !STATUS_SUBRESOURCE.has(key.kind)) return notFound(key)
     const stored = this.#find(key)
     if (!stored) return notFound(key)
     if (resourceVersion !== String(stored.rv)) return stale(key)
     const copy = jsonCopy(patch)
     if (!isJsonObject(copy)) return invalid(key, 'a merge patch must be a JSON object of bearable depth')
-    const admitted = admit(mergePatch(stored.object as unknown as Json, copy))
+    const merged = mergePatch(stored.object as unknown as Json, copy)
+    if (subresource) return this.#updateStatus(key, stored, merged)
+    const admitted = admit(merged)
     if (!admitted.ok) return admitted
     const { kind, namespace, name } = admitted.value.key
     if (kind !== key.kind || namespace !== key.namespace || name !== key.name) {
       return invalid(key, 'kind, namespace and name cannot be changed')
     }
     return this.#update(stored, admitted.value)
+  }
+
+  /** Nothing but the status is taken [k8s.io/apiextensions-apiserver/pkg/registry/customresource/status_strategy.go]. */
+  #updateStatus(key: Key, stored: Stored, merged: Json): ClusterReply {
+    const { status: _, ...rest } = stored.object
+    const status = isJsonObject(merged) ? merged.status : undefined
+    const object: KubeObject = status === undefined || status === null ? rest : { ...rest, status }
+    if (sameJson(stored.object as unknown as Json, object as unknown as Json)) return ok(stored.object)
+    return this.#store(key, stored, { ...object, metadata: { ...object.metadata } })
   }
 
   /** [k8s.io/apimachinery/pkg/api/validation/objectmeta.go ValidateObjectMetaAccessorUpdate] */
@@ -239,10 +260,26 @@ export class EmbeddedStore {
     const status = STATUS_SUBRESOURCE.has(key.kind) ? (old.status as Json | undefined) : next.status
     const { labels: _l, annotations: _a, finalizers: _f, ownerReferences: _o, ...server } = old.metadata
     const generation = (server.generation ?? 1) + (sameJson(old.spec as Json | undefined, next.spec) ? 0 : 1)
-    const object = compose(key, { spec: next.spec, status }, { ...next.meta, ...server, generation })
+    const object = compose(
+      key,
+      { spec: next.spec, status, event: next.event },
+      { ...next.meta, ...server, generation },
+    )
     if (terminating && finalizers.length === 0) return this.#remove(key, stored, object)
     if (sameJson(old as unknown as Json, object as unknown as Json)) return ok(old)
-    return this.#store(key, stored, object)
+    const refusal = this.#refusal(key, object)
+    return refusal ?? this.#store(key, stored, object)
+  }
+
+  #refusal(key: Key, object: KubeObject): ReturnType<typeof invalid> | undefined {
+    const { refuseSubnet, sql } = this.#parts
+    if (key.kind !== 'Subnet' || !refuseSubnet) return undefined
+    const rows = sql.all<{ body: string }>(`SELECT body FROM embedded_object WHERE kind = 'Subnet'`)
+    const why = refuseSubnet(
+      object,
+      rows.map(({ body }) => JSON.parse(body) as KubeObject),
+    )
+    return why === undefined ? undefined : invalid(key, `spec.cidrBlock: ${why}`)
   }
 
   #delete(ref: ObjectRef, uid: string): ClusterReply {
@@ -290,20 +327,26 @@ export class EmbeddedStore {
     return ok(object)
   }
 
-  /** Removes the object; the event carries it as last seen, under the resourceVersion of its removal. */
+  /**
+   * Removes the object. The event carries it as last stored, a finalizer that was taken off with it still there; the
+   * reply carries `last`. Both are under the resourceVersion of the removal.
+   */
   #remove(key: Key, before: Stored, last: KubeObject): ClusterReply {
     const rv = this.#events.next()
-    const object = { ...last, metadata: { ...last.metadata, resourceVersion: String(rv) } }
+    const removed = (object: KubeObject) => ({
+      ...object,
+      metadata: { ...object.metadata, resourceVersion: String(rv) },
+    })
     this.#parts.sql.run(
       `DELETE FROM embedded_object WHERE kind = ? AND namespace = ? AND name = ?`,
       ...[key.kind, key.namespace, key.name],
     )
-    this.#events.append(rv, 'DELETED', key, JSON.stringify(object), before)
-    return ok(object)
+    this.#events.append(rv, 'DELETED', key, JSON.stringify(removed(before.object)), before)
+    return ok(removed(last))
   }
 
   /** RFC 3339, UTC, whole seconds: the form of every timestamp in metadata. */
   #now(): string {
-    return `${new Date(this.#parts.clock.nowMs()).toISOString().slice(0, 19)}Z`
+    return rfc3339Seconds(this.#parts.clock.nowMs())
   }
 }

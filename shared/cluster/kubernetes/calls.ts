@@ -4,6 +4,7 @@ import {
   CustomObjectsApiResponseProcessor,
   createConfiguration,
   type PromiseHttpLibrary,
+  type RequestContext,
   ServerConfiguration,
 } from './client.ts'
 import { isRecord } from './evidence.ts'
@@ -16,6 +17,7 @@ export interface ListQuery {
   readonly kind: ObjectRef['kind']
   readonly namespace?: string
   readonly labelSelector?: string
+  readonly fieldSelector?: string
   readonly limit?: number
   readonly continue?: ListOptions['continue']
 }
@@ -46,7 +48,7 @@ export class Calls {
       case 'replace':
         return this.#replace(request.object, library)
       case 'patch':
-        return this.#patch(request.ref, withVersion(request.patch, request.resourceVersion), library)
+        return this.#patch(request, withVersion(request.patch, request.resourceVersion), library)
       case 'delete':
         return this.#delete(request.ref, { preconditions: { uid: request.uid } }, library)
     }
@@ -60,11 +62,11 @@ export class Calls {
       query.namespace === undefined
         ? await this.#requests.listClusterCustomObject(
             ...([group, version, plural] as const),
-            ...([undefined, undefined, query.continue, undefined, labels, query.limit] as const),
+            ...([undefined, undefined, query.continue, query.fieldSelector, labels, query.limit] as const),
           )
         : await this.#requests.listNamespacedCustomObject(
             ...([group, version, query.namespace, plural] as const),
-            ...([undefined, undefined, query.continue, undefined, labels, query.limit] as const),
+            ...([undefined, undefined, query.continue, query.fieldSelector, labels, query.limit] as const),
           )
     return (await this.#results.listClusterCustomObjectWithHttpInfo(await library.send(context))).data
   }
@@ -116,15 +118,25 @@ export class Calls {
   }
 
   async #patch(
-    { kind, name, namespace }: ObjectRef,
+    { ref: { kind, name, namespace }, subresource }: Extract<ClusterRequest, { verb: 'patch' }>,
     patch: object,
     library: PromiseHttpLibrary,
   ): Promise<unknown> {
     const { group, version, plural } = resourceOf(kind)
     const options = [patch, undefined, FIELD_MANAGER] as const
-    const context = namespace
-      ? await this.#requests.patchNamespacedCustomObject(group, version, namespace, plural, name, ...options)
-      : await this.#requests.patchClusterCustomObject(group, version, plural, name, ...options)
+    const requests = this.#requests
+    let context: RequestContext
+    if (namespace) {
+      const at = [group, version, namespace, plural, name] as const
+      context = subresource
+        ? await requests.patchNamespacedCustomObjectStatus(...at, ...options)
+        : await requests.patchNamespacedCustomObject(...at, ...options)
+    } else {
+      const at = [group, version, plural, name] as const
+      context = subresource
+        ? await requests.patchClusterCustomObjectStatus(...at, ...options)
+        : await requests.patchClusterCustomObject(...at, ...options)
+    }
     // It says json-patch for every patch.
     context.setHeaderParam('Content-Type', 'application/merge-patch+json')
     return (await this.#results.patchClusterCustomObjectWithHttpInfo(await library.send(context))).data

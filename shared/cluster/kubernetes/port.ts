@@ -1,19 +1,21 @@
 import { err, ok, type Result } from '../../result.ts'
-import type {
-  ClusterFailure,
-  ClusterPort,
-  ClusterReply,
-  ClusterRequest,
-  Kind,
-  KubeObject,
-  ListOptions,
-  ObjectList,
+import {
+  type ClusterFailure,
+  type ClusterPort,
+  type ClusterReply,
+  type ClusterRequest,
+  KINDS,
+  type Kind,
+  type KubeObject,
+  type ListOptions,
+  type ObjectList,
 } from '../port.ts'
 import { Calls, type ListQuery, refOf } from './calls.ts'
 import { refused, wrongRequest } from './check.ts'
 import { ApiException } from './client.ts'
+import { isUnserved } from './discovery.ts'
 import { deletedIn, type Expected, listIn, objectIn } from './evidence.ts'
-import { type CallFacts, failureOf } from './failure.ts'
+import { type CallFacts, failureOf, statusOf } from './failure.ts'
 import { KUBERNETES_LIMITS, type KubernetesLimits } from './limits.ts'
 import { selectorText, wrongListScope } from './paths.ts'
 import { CallFailed, TooLong, Transport, type TransportParts } from './transport.ts'
@@ -65,7 +67,7 @@ class ApiServer {
       // Of a create the 404 is about the namespace.
       ...(request.verb === 'create' ? {} : { named: expectedOf(request).name }),
     }
-    return request.verb === 'get' ? this.#read(once, facts) : this.#try(once, facts)
+    return request.verb === 'get' ? this.#readServed(request.ref.kind, once, facts) : this.#try(once, facts)
   }
 
   /** All pages where no limit is asked for, each small enough for one reply. */
@@ -81,6 +83,7 @@ class ApiServer {
     const query = {
       kind,
       labelSelector: selector.value,
+      ...(options.fieldSelector === undefined ? {} : { fieldSelector: options.fieldSelector }),
       ...(options.namespace === undefined ? {} : { namespace: options.namespace }),
     }
     const items: KubeObject[] = []
@@ -99,7 +102,8 @@ class ApiServer {
     const library = this.#transport.library(limits.pageMs)
     for (let limit = wanted ?? limits.pageItems; ; limit = Math.floor(limit / 2)) {
       let tooLong = false
-      const page = await this.#read(
+      const page = await this.#readServed(
+        query.kind,
         async () => {
           try {
             return listIn(await this.#calls.list({ ...query, limit }, library), query.kind)
@@ -112,6 +116,27 @@ class ApiServer {
       )
       if (!tooLong || limit <= 1) return page
     }
+  }
+
+  /** NotFound where the path is not found because the cluster certainly does not serve the kind. */
+  async #readServed<T>(
+    kind: Kind,
+    once: () => Promise<T>,
+    facts: Pick<CallFacts, 'harmless' | 'named'>,
+  ): Promise<Result<T, ClusterFailure>> {
+    let isPathless = false
+    const reply = await this.#read(async () => {
+      try {
+        return await once()
+      } catch (error) {
+        isPathless = error instanceof ApiException && error.code === 404 && !statusOf(error.body)
+        throw error
+      }
+    }, facts)
+    if (reply.ok || !isPathless) return reply
+    const { url, limits } = this.#parts
+    const proven = await isUnserved(this.#transport, url, kind, limits.callMs).catch(() => false)
+    return proven ? err(refused('NotFound', `the cluster does not serve ${KINDS[kind].plural}`)) : reply
   }
 
   /** Tries again while that is likely to help and the waits stay within their limit. */

@@ -65,6 +65,14 @@ export class Transport {
     return { send: (request) => this.#exchange(request, limitMs) }
   }
 
+  /** The whole reply to a GET of JSON, whatever its code. Throws CallFailed. */
+  async read(url: string, limitMs: number): Promise<{ readonly status: number; readonly text: string }> {
+    return within(this.#parts.clock, limitMs, async (signal) => {
+      const reply = await this.open({ url, method: 'GET', headers: { Accept: 'application/json' } }, signal)
+      return { status: reply.status, text: await this.#text(reply) }
+    })
+  }
+
   /** The message of an error from the network, without the token. */
   wordsOf(error: unknown): string {
     return this.redact(error instanceof Error ? error.message : String(error))
@@ -128,9 +136,14 @@ export class Transport {
     const { bodyBytes } = this.#parts.limits
     if (!reply.body) return ''
     const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false })
+    // The server says how long a small reply is, and HTTP holds it to that: nothing need be counted on the way.
+    const said = Number(reply.headers.get('content-length') ?? Number.NaN)
     let text = ''
     let bytes = 0
     try {
+      if (said <= bodyBytes && !reply.headers.has('content-encoding')) {
+        return decoder.decode(await reply.arrayBuffer())
+      }
       for await (const chunk of reply.body as unknown as AsyncIterable<Uint8Array>) {
         bytes += chunk.byteLength
         if (bytes > bodyBytes) throw new TooLong(bodyBytes)
@@ -145,27 +158,19 @@ export class Transport {
 }
 
 /** What `work` gives, unless it takes longer than `limitMs`: then its signal aborts and CallFailed is thrown. */
-export async function within<T>(
+export function within<T>(
   clock: Clock,
   limitMs: number,
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const call = new AbortController()
-  const over = new AbortController()
   const late = () => new CallFailed(`no reply within ${limitMs} ms`, { sent: true, again: false })
-  const timer = clock.sleep(limitMs, over.signal).then(() => {
-    if (!over.signal.aborted) call.abort()
-    throw late()
+  return new Promise((resolve, reject) => {
+    const callOff = clock.after(limitMs, () => {
+      call.abort()
+      reject(late())
+    })
+    // What an aborted call says about itself is a consequence, and comes after the verdict.
+    work(call.signal).then(resolve, reject).finally(callOff)
   })
-  const working = work(call.signal)
-  // The loser of the race may still reject; nobody waits for it.
-  for (const promise of [timer, working]) promise.catch(() => {})
-  try {
-    return await Promise.race([working, timer])
-  } catch (error) {
-    // What an aborted call says about itself is a consequence.
-    throw call.signal.aborted ? late() : error
-  } finally {
-    over.abort()
-  }
 }

@@ -132,8 +132,15 @@ async function nextLines(
   { transport, clock, limits }: WatchParts,
   stop: AbortSignal,
 ): Promise<string[] | StreamEnd> {
-  const over = new AbortController()
-  const silence = clock.sleep(limits.idleMs, over.signal).then(() => 'silent' as const)
+  let callOff = () => {}
+  let end = () => {}
+  const silence = new Promise<'silent'>((resolve, reject) => {
+    callOff = clock.after(limits.idleMs, () => resolve('silent'))
+    end = () => reject(stopped())
+    if (stop.aborted) end()
+    else stop.addEventListener('abort', end, { once: true })
+  })
+  silence.catch(() => {})
   const read = async () => {
     try {
       return await reader.read()
@@ -143,7 +150,7 @@ async function nextLines(
   }
   try {
     for (;;) {
-      const chunk = await unlessStopped(Promise.race([read(), silence]), stop)
+      const chunk = await Promise.race([read(), silence])
       if (chunk === 'silent')
         return { passing: false, failure: unavailable(`the watch was silent for ${limits.idleMs} ms`) }
       if (chunk.done) return CLOSED
@@ -151,7 +158,8 @@ async function nextLines(
       if (found.length > 0) return found
     }
   } finally {
-    over.abort()
+    callOff()
+    stop.removeEventListener('abort', end)
   }
 }
 
@@ -204,15 +212,17 @@ function unavailable(message: string): ClusterFailure {
 async function unlessStopped<T>(answer: Promise<T>, stop: AbortSignal): Promise<T> {
   answer.catch(() => {})
   let end = () => {}
-  const stopped = new Promise<never>((_, reject) => {
-    end = () => reject(new CallFailed('stopped', { sent: true, again: true }))
+  const ended = new Promise<never>((_, reject) => {
+    end = () => reject(stopped())
     if (stop.aborted) end()
     else stop.addEventListener('abort', end, { once: true })
   })
-  stopped.catch(() => {})
+  ended.catch(() => {})
   try {
-    return await Promise.race([answer, stopped])
+    return await Promise.race([answer, ended])
   } finally {
     stop.removeEventListener('abort', end)
   }
 }
+
+const stopped = () => new CallFailed('stopped', { sent: true, again: true })
