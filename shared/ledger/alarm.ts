@@ -1,36 +1,45 @@
-import { MAX_STEP_MS } from './elapsed.ts'
+import { QUICK, SLOW } from '../elapsed.ts'
+import { free } from './ending.ts'
 import type { Space } from './space.ts'
-import { free } from './steps.ts'
+import { tryWishes } from './wishes.ts'
 
 /** Rows freed, operations taken over and keys dropped in one run of the alarm; what is left makes the next one come at once. */
 const BATCH = 500
-/** How often closed operations and expired keys are looked for, while there are any. */
-const PRUNE_EVERY_MS = 3_600_000
+/** How long what happened gathers before it is handed on. */
+const FEED_MS = 250
 
 /** Ends cool-downs that are over (QUARANTINED to FREE, the only way there) and returns the operations to take over. */
 export function tick(space: Space): readonly string[] {
   return space.transaction(() => {
     for (const row of space.leases.cooled(space.nowMs, BATCH)) free(space, row)
-    prune(space)
+    tryWishes(space)
+    space.sweeping = sweep(space)
     space.findDue()
     return { commit: true, value: space.ops.due(space.nowMs, BATCH) }
   })
 }
 
-function prune(space: Space): void {
-  const wallMs = space.clock.nowMs()
-  space.keys.prune(wallMs, BATCH)
-  space.ops.prune(wallMs - space.settings.keyMs - PRUNE_EVERY_MS, BATCH)
+/** Drops what was kept long enough: expired keys, closed operations, uids; whether there may be more of it. */
+function sweep(space: Space): boolean {
+  space.sightings.prune(space.slowMs)
+  const keys = space.keys.prune(space.slowMs, BATCH)
+  const ops = space.ops.prune(space.slowMs, BATCH)
+  return keys === BATCH || ops === BATCH
 }
 
 /**
- * Wall time (ms) at which the alarm should run next, undefined when nothing waits. Ledger time passes only when
- * somebody looks at it, at most MAX_STEP_MS a look: while anything waits, the alarm looks that often.
+ * Wall time (ms) at which the alarm should run next, undefined when nothing waits. Time passes only when somebody looks
+ * (elapsed.ts): while anything waits, the alarm does.
  */
 export function nextAlarmMs(space: Space): number | undefined {
   const wallMs = space.clock.nowMs()
+  if (space.sweeping) return wallMs
+  // What waits to be told is handed on a little later, so that many changes are one telling.
+  const feedMs = space.settings.feed && space.feed.any() ? wallMs + FEED_MS : undefined
   if (space.dueMs !== undefined) {
-    return wallMs + Math.min(Math.max(0, space.dueMs - space.nowMs), MAX_STEP_MS)
+    const dueMs = wallMs + Math.min(Math.max(0, space.dueMs - space.nowMs), QUICK.lookEveryMs)
+    return Math.min(dueMs, feedMs ?? dueMs)
   }
-  return space.ops.any() || space.keys.any() ? wallMs + PRUNE_EVERY_MS : undefined
+  if (feedMs !== undefined) return feedMs
+  return space.ops.any() || space.keys.any() ? wallMs + SLOW.lookEveryMs : undefined
 }

@@ -1,3 +1,4 @@
+import { QUICK } from '../elapsed.ts'
 import { type ProblemCode, problem } from '../problem.ts'
 import type { Opened, SubnetFacts } from './port.ts'
 import type { Space } from './space.ts'
@@ -31,10 +32,23 @@ export function pending<K extends keyof Announced>(space: Space, key: K): Announ
   return stored === undefined ? undefined : (JSON.parse(stored) as Announced[K])
 }
 
-/** A token for a write that is about to leave, and when it cannot land any more. */
+/**
+ * A token for a write that is about to leave, and when it cannot land any more. The alarm looks at the clock until
+ * then: ledger time passes only when somebody looks, and a Subnet nobody visits must not stay shut.
+ */
 export function undertaking(space: Space): Unverified {
   const token = Array.from(space.random.bytes(12), (byte) => byte.toString(16).padStart(2, '0')).join('')
-  return { token, untilMs: space.nowMs + space.settings.stragglerMs + space.settings.sendMs }
+  const untilMs = space.nowMs + space.settings.stragglerMs + space.settings.sendMs + QUICK.leewayMs
+  space.dueAt(untilMs)
+  return { token, untilMs }
+}
+
+/** Ledger time at which the next announced write cannot land any more; undefined when none is waited for. */
+export function nextLanded(space: Space): number | undefined {
+  const waiting = (['unverified', 'retiring', 'poolWrite'] as const)
+    .map((key) => pending(space, key)?.untilMs)
+    .filter((untilMs) => untilMs !== undefined && untilMs > space.nowMs)
+  return waiting.length > 0 ? Math.min(...(waiting as number[])) : undefined
 }
 
 /** An announced write or removal is over when its token comes back, or when it cannot land any more. */
@@ -60,6 +74,12 @@ export function holdGate(space: Space, verified: boolean): Opened | undefined {
     return refusal('unavailable', 'the Subnet is being removed', 1_000)
   }
   if (retiring) return { kind: 'unconfigured' }
+  // Nothing is promised before all that others hold is known.
+  if (space.settings.mirrored && space.meta('observed') === undefined) {
+    return verified
+      ? refusal('unavailable', "the cluster's IP objects are not known yet", 1_000)
+      : { kind: 'unconfigured' }
+  }
   const known = verified || !(pending(space, 'unverified') || pending(space, 'poolWrite'))
   return known ? undefined : { kind: 'unconfigured' }
 }

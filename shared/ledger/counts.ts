@@ -1,3 +1,4 @@
+import type { SubnetConfig } from '../ipam/types.ts'
 import { LEASE_STATES, type LeaseRow, type LeaseState } from './lease.ts'
 
 type ByState = Record<LeaseState, number>
@@ -36,6 +37,20 @@ export interface ExcludeTest {
   isGateway(row: LeaseRow): boolean
 }
 
+/** Those of a Subnet as it is configured. */
+export function excludesOf(config: SubnetConfig): ExcludeTest & { readonly config: SubnetConfig } {
+  const { v4, v6 } = config
+  return {
+    config,
+    v4: (address) => v4?.excludes.has(address) ?? false,
+    v6: (address) => v6?.excludes.has(address) ?? false,
+    in4: (address) => v4 !== undefined && address >= v4.first && address <= v4.last,
+    in6: (address) => v6 !== undefined && address >= v6.first && address <= v6.last,
+    isGateway: (row) =>
+      (row.v4 !== null && row.v4 === v4?.gateway) || (row.v6 !== null && row.v6 === v6?.gateway),
+  }
+}
+
 /** A row in one of these states has an IP object in the cluster. */
 const WITH_OBJECT: ReadonlySet<LeaseState> = new Set(['bound', 'releasing', 'stranded', 'foreign'])
 
@@ -48,18 +63,27 @@ function stateIn(row: LeaseRow, holds: boolean): LeaseState {
   return row.state === 'stranded' ? 'bound' : row.state
 }
 
+/** Somebody else's, whose object went; its address is kept until that is certain. */
+function isLeaving({ state, uid }: LeaseRow): boolean {
+  return state === 'foreign' && uid === null
+}
+
 /** Counts after adding (`sign` 1) or removing (-1) one row. */
 export function count(counts: Counts, row: LeaseRow, sign: 1 | -1, excludes: ExcludeTest): Counts {
-  const bump = (by: ByState, state: LeaseState): ByState => ({ ...by, [state]: by[state] + sign })
+  const bump = (by: ByState, state: LeaseState): ByState => {
+    const bumped = { ...by }
+    bumped[state] += sign
+    return bumped
+  }
   const holds4 = row.v4 !== null && excludes.in4(row.v4)
   const holds6 = row.v6 !== null && excludes.in6(row.v6)
   const in4 = row.v4 !== null && excludes.v4(row.v4)
   const in6 = row.v6 !== null && excludes.v6(row.v6)
-  const object = WITH_OBJECT.has(row.state) && (in4 || in6) && !excludes.isGateway(row)
+  const object = WITH_OBJECT.has(row.state) && !isLeaving(row) && (in4 || in6) && !excludes.isGateway(row)
   return {
     v4: row.v4 === null ? counts.v4 : bump(counts.v4, stateIn(row, holds4)),
     v6: row.v6 === null ? counts.v6 : bump(counts.v6, stateIn(row, holds6)),
-    rows: bump(counts.rows, row.state),
+    rows: bump(counts.rows, isLeaving(row) ? 'quarantined' : row.state),
     excludedV4: counts.excludedV4 + (holds4 && in4 ? sign : 0),
     excludedV6: counts.excludedV6 + (holds6 && in6 ? sign : 0),
     excludedObjects: counts.excludedObjects + (object ? sign : 0),

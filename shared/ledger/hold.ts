@@ -1,16 +1,25 @@
 import { unknownPool } from '../ipam/refusals.ts'
 import { ownerKey, portName } from '../kube-ovn/names.ts'
 import { type Finding, problem } from '../problem.ts'
+import { ok } from '../result.ts'
+import { admitted, admittedAgain, existsFinding } from './admission.ts'
+import { adopted, adoptionFinding } from './adopt.ts'
 import { holdGate } from './announced.ts'
+import { placed } from './block.ts'
 import { operationId, reservationId } from './ids.ts'
+import { issue } from './issue.ts'
 import type { LeaseRow } from './lease.ts'
 import type { LeaseTag } from './lease-index.ts'
+import { awaitsAddress, fixedBy, foreignFinding, heldBy } from './met.ts'
 import type { OpRow } from './op.ts'
 import type { ItemState } from './operations.ts'
 import type { Answer, HoldRequest, Opened, Wish } from './port.ts'
+import { mayReturn, termsFinding, withUse } from './quota.ts'
 import { findingOf, isFinal, refusedAnswer } from './refusals.ts'
+import { tooLarge } from './size.ts'
 import type { Space, Verdict } from './space.ts'
-import { issue } from './steps.ts'
+import { firstStage } from './vacancy.ts'
+import { windowFinding } from './window.ts'
 import { nameFinding, presentFinding } from './wish.ts'
 
 /**
@@ -21,6 +30,7 @@ export function hold(space: Space, request: HoldRequest): Opened {
   return space.transaction((): Verdict<Opened> => {
     const known = request.dryRun ? undefined : knownKey(space, request)
     if (known) return { commit: false, value: known }
+    space.told(request.mode)
     const gate = holdGate(space, request.verified === true)
     if (gate) return { commit: false, value: gate }
     const opened = open(space, request)
@@ -33,10 +43,14 @@ export function hold(space: Space, request: HoldRequest): Opened {
 export function rememberRefusal(space: Space, request: HoldRequest, opened: Opened): void {
   if (opened.kind !== 'answer' || opened.answer.kind !== 'refused') return
   if (request.dryRun || request.key === undefined || !isFinal(opened.answer)) return
+  // The caller is about to pin it, and asks again.
+  if (request.pins && opened.answer.problem.code === 'outside_window') return
   if (opened.answer.problem.code === 'idempotency_mismatch') return
   const { answer } = opened
   space.transaction(() => {
-    space.keys.put(request, { answer }, space.clock.nowMs() + space.settings.keyMs)
+    // A replay is no news: its key is forgotten when the first answer's day is over.
+    if (knownKey(space, request)) return { commit: false, value: undefined }
+    space.keys.put(request, { answer }, space.keptUntilMs)
     return { commit: true, value: undefined }
   })
 }
@@ -44,7 +58,7 @@ export function rememberRefusal(space: Space, request: HoldRequest, opened: Open
 function remembered(space: Space, request: HoldRequest, opened: Verdict<Opened>): Verdict<Opened> {
   if (opened.value.kind !== 'answer' || opened.value.answer.kind !== 'done') return opened
   if (request.key === undefined) return opened
-  space.keys.put(request, { answer: opened.value.answer }, space.clock.nowMs() + space.settings.keyMs)
+  space.keys.put(request, { answer: opened.value.answer }, space.keptUntilMs)
   return { commit: true, value: opened.value }
 }
 
@@ -54,7 +68,7 @@ export function knownKey(
   request: { readonly tenant: string; readonly key?: string; readonly bodyHash: string },
 ): Opened | undefined {
   if (request.key === undefined) return undefined
-  const row = space.keys.get(request.tenant, request.key, space.clock.nowMs())
+  const row = space.keys.get(request.tenant, request.key, space.slowMs)
   if (!row) return undefined
   const op = row.op === null ? undefined : space.ops.get(row.op)
   const answer = row.answer ?? (op && op.state !== 'running' ? answerOf(op) : undefined)
@@ -93,8 +107,14 @@ function open(space: Space, request: HoldRequest): Verdict<Opened> {
   if (!single) {
     space.leases.lookUp(request.items.map((wish) => portName(wish.podName, wish.namespace, facts.provider)))
   }
+  const places = request.block ? placed(space, request.items, request.block) : ok(request.items)
+  if (!places.ok) {
+    const { error } = places
+    const findings = single ? error.map(({ item: _, ...finding }) => finding) : error
+    return { commit: false, value: { kind: 'answer', answer: refusedAnswer(findings) } }
+  }
 
-  for (const [index, wish] of request.items.entries()) {
+  for (const [index, wish] of places.value.entries()) {
     const note = (finding: Finding) => findings.push(single ? finding : { ...finding, item: index })
     const nic = portName(wish.podName, wish.namespace, facts.provider)
     const twin = seen.get(nic)
@@ -108,7 +128,25 @@ function open(space: Space, request: HoldRequest): Verdict<Opened> {
       note(wrongName)
       continue
     }
-    const present = space.leases.live(nic)
+    const foreign = single ? undefined : foreignFinding(space, nic)
+    if (foreign) {
+      note(foreign)
+      continue
+    }
+    const exists = request.admission ? existsFinding(space, nic) : undefined
+    if (exists) {
+      note(exists)
+      continue
+    }
+    const claim = single ? space.claims.get(nic) : undefined
+    const theirs = claim && !space.leases.promise(nic) && space.leases.get(nic, claim.id)
+    if (claim && theirs && !awaitsAddress(claim)) {
+      const finding = adoptionFinding(space, theirs, claim, wish)
+      if (!finding) return adopted(space, request, theirs, claim)
+      note(finding)
+      continue
+    }
+    const present = space.leases.promise(nic)
     if (present) {
       const finding = presentFinding(wish, present)
       if (finding) {
@@ -117,26 +155,55 @@ function open(space: Space, request: HoldRequest): Verdict<Opened> {
       }
       if (present.state === 'held') {
         if (request.dryRun) rows.push(present)
+        else if (request.admission) return admittedAgain(space, present)
         else return joinHeld(space, request, present)
       } else rows.push(present)
       continue
     }
-    const row = returning(space, wish, nic, op) ?? allocated(space, wish, nic, op, wallMs, note)
+    const against = termsFinding(space, wish)
+    if (against) {
+      note(against)
+      continue
+    }
+    const back = returning(space, wish, nic, op)
+    const outside = back ? undefined : windowFinding(space, wish, request.pins === true)
+    if (outside) {
+      note(outside)
+      continue
+    }
+    const row = back ?? allocated(space, wish, nic, op, wallMs, note)
     if (!row) continue
     rows.push(row)
-    fresh.push({ nic, id: row.id, stage: 'post', tries: 0 })
+    const fixed = fixedBy(wish)
+    fresh.push({
+      nic,
+      id: row.id,
+      stage: firstStage(space),
+      tries: 0,
+      ...space.begun,
+      ...(fixed.length > 0 ? { fixed } : {}),
+    })
   }
 
   if (findings.length > 0) {
     return { commit: false, value: { kind: 'answer', answer: refusedAnswer(findings) } }
   }
   const leases = rows.map((row) => space.view(row))
+  const large = tooLarge(leases)
+  if (large) return { commit: false, value: { kind: 'answer', answer: { kind: 'refused', problem: large } } }
   if (fresh.length === 0 || request.dryRun) {
-    const answer: Answer = { kind: 'done', created: fresh.length > 0, leases }
+    const answer: Answer = { kind: 'done', created: fresh.length > 0, leases: withUse(space, leases) }
     return { commit: false, value: { kind: 'answer', answer } }
   }
+  if (request.admission) return admitted(space, soleOf(rows), op, wallMs)
   if (fresh.length !== rows.length) return partlyPresent(space, request, rows, fresh, op, wallMs)
   return started(space, request, rows, fresh, op, wallMs)
+}
+
+function soleOf(rows: readonly LeaseRow[]): LeaseRow {
+  const [row] = rows
+  if (!row || rows.length > 1) throw new Error('admission holds one wish at a time')
+  return row
 }
 
 /** Rows that were there already take part in the answer but not in the work. */
@@ -174,13 +241,14 @@ function started(
     space,
     {
       id: op,
+      tenant: request.tenant,
       kind: 'reserve',
       phase: 'post',
       state: 'running',
       driver: 1,
       attempt: 0,
       issuedMs: space.nowMs,
-      deadlineMs: space.nowMs + space.settings.ackMs,
+      deadlineMs: space.slowMs + space.settings.ackMs,
       nextMs: null,
       items,
       problem: null,
@@ -190,7 +258,7 @@ function started(
     },
     'insert',
   )
-  space.keys.put(request, { op }, wallMs + space.settings.keyMs)
+  space.keys.put(request, { op }, space.keptUntilMs)
   return { commit: true, value: { kind: 'drive', op, leases: rows.map((row) => space.view(row)), next } }
 }
 
@@ -203,14 +271,20 @@ function joinHeld(space: Space, request: HoldRequest, present: LeaseRow): Verdic
     })
     return { commit: false, value: { kind: 'busy', op: present.op, problem: waiting } }
   }
-  space.keys.put(request, { op: op.id, joined: true }, space.clock.nowMs() + space.settings.keyMs)
+  space.keys.put(request, { op: op.id, joined: true }, space.keptUntilMs)
   return { commit: request.key !== undefined, value: { kind: 'join', op: op.id, joined: true } }
 }
 
-/** The owner is back within the cool-down: same address, same MAC, next epoch. */
-function returning(space: Space, wish: Wish, nic: string, op: string): LeaseRow | undefined {
+/**
+ * The owner is back within the cool-down: same address, same MAC, next epoch. What cools down of somebody else's object
+ * may be what nobody would be given: one family of two, or a gateway.
+ */
+export function returning(space: Space, wish: Wish, nic: string, op: string): LeaseRow | undefined {
   const row = space.leases.quarantined(nic)
-  if (!row?.bit || presentFinding({ ...wish, podType: '' }, row)) return undefined
+  if (!row?.bit || presentFinding({ ...wish, podType: '' }, row) || !mayReturn(space, row)) return undefined
+  const { v4, v6 } = space.config
+  const lacks = (v4 && row.v4 === null) || (v6 && row.v6 === null)
+  if (lacks || space.excludes().isGateway(row)) return undefined
   return space.leases.update(row, {
     podType: wish.podType,
     state: 'held',
@@ -226,7 +300,7 @@ function returning(space: Space, wish: Wish, nic: string, op: string): LeaseRow 
   })
 }
 
-function allocated(
+export function allocated(
   space: Space,
   wish: Wish,
   nic: string,
@@ -271,6 +345,6 @@ function allocated(
   })
   if (lease.ok)
     return { ...tag, nic, v4: lease.value.v4 ?? null, v6: lease.value.v6 ?? null, mac: lease.value.mac }
-  note(findingOf(lease.error))
+  note(heldBy(space, wish, findingOf(lease.error)))
   return undefined
 }

@@ -18,13 +18,13 @@ export class IdempotencyTable {
     this.sql = sql
   }
 
-  /** What is remembered at wall time `wallMs`; a row that expired counts as gone before the alarm sweeps it. */
-  get(tenant: string, key: string, wallMs: number): KeyRow | undefined {
+  /** What is remembered at slow ledger time `slowMs`; a row that expired counts as gone before the alarm sweeps it. */
+  get(tenant: string, key: string, slowMs: number): KeyRow | undefined {
     const row = this.sql.first<{ hash: string; op: string | null; joined: number; response: string | null }>(
-      `SELECT hash, op, joined, response FROM idempotency WHERE tenant = ? AND key = ? AND expires_at > ?`,
+      `SELECT hash, op, joined, response FROM idempotency WHERE tenant = ? AND key = ? AND expires_ms > ?`,
       tenant,
       key,
-      wallMs,
+      slowMs,
     )
     return (
       row && {
@@ -40,11 +40,11 @@ export class IdempotencyTable {
   put(
     keyed: Keyed,
     what: { readonly op?: string; readonly joined?: boolean; readonly answer?: Answer },
-    expiresAt: number,
+    expiresMs: number,
   ): void {
     if (keyed.key === undefined) return
     this.sql.run(
-      `INSERT OR REPLACE INTO idempotency (tenant, key, hash, op, joined, response, expires_at)
+      `INSERT OR REPLACE INTO idempotency (tenant, key, hash, op, joined, response, expires_ms)
          VALUES (?, ?, ?, ?, ?, ?, ?)`,
       keyed.tenant,
       keyed.key,
@@ -52,19 +52,15 @@ export class IdempotencyTable {
       what.op ?? null,
       what.joined ? 1 : 0,
       what.answer ? JSON.stringify(what.answer) : null,
-      expiresAt,
+      expiresMs,
     )
   }
 
-  clear(): void {
-    this.sql.run(`DELETE FROM idempotency`)
-  }
-
-  prune(wallMs: number, limit: number): number {
+  prune(slowMs: number, limit: number): number {
     return this.sql.run(
       `DELETE FROM idempotency WHERE (tenant, key) IN
-         (SELECT tenant, key FROM idempotency WHERE expires_at <= ? LIMIT ?)`,
-      wallMs,
+         (SELECT tenant, key FROM idempotency WHERE expires_ms <= ? LIMIT ?)`,
+      slowMs,
       limit,
     )
   }

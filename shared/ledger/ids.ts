@@ -13,6 +13,11 @@ export function reservationId(wallMs: number, random: Random): string {
   return `res_${timeDigits(wallMs)}${randomDigits(random, 12)}`
 }
 
+/** `evt_<10 digits of ms><12 random digits>`. */
+export function eventId(wallMs: number, random: Random): string {
+  return `evt_${timeDigits(wallMs)}${randomDigits(random, 12)}`
+}
+
 const OPERATION_ID =
   /^op_[0-9a-hjkmnp-tv-z]{22}_([a-z0-9]([a-z0-9.-]*[a-z0-9])?)~([a-z0-9]([a-z0-9.-]*[a-z0-9])?)$/
 

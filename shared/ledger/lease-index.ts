@@ -6,8 +6,8 @@ import type { LeaseRow, LeaseTable } from './lease.ts'
 export type LeaseTag = Omit<LeaseRow, 'nic' | 'v4' | 'v6' | 'mac'>
 
 /**
- * The allocator's look-ups over the lease table. Leases here are rows that hold a bit; a name in its cool-down still
- * holds its addresses but no longer its name.
+ * The allocator's look-ups over the lease table. Leases here are rows that hold a bit; a name in its cool-down, or of
+ * somebody else's object, holds its addresses but not the name.
  */
 export class SqlLeaseIndex implements LeaseIndex<LeaseTag> {
   private readonly table: LeaseTable
@@ -19,13 +19,13 @@ export class SqlLeaseIndex implements LeaseIndex<LeaseTag> {
   }
 
   byNic(nic: string): Lease<LeaseTag> | undefined {
-    const row = this.table.live(nic)
+    const row = this.table.promise(nic)
     return row && leaseOf(row)
   }
 
   byOwner(owner: string): Iterable<Lease<LeaseTag>> {
     const slash = owner.indexOf('/')
-    const row = this.table.live(portName(owner.slice(slash + 1), owner.slice(0, slash), this.provider))
+    const row = this.table.promise(portName(owner.slice(slash + 1), owner.slice(0, slash), this.provider))
     return row ? [leaseOf(row)] : []
   }
 
@@ -50,7 +50,7 @@ export class SqlLeaseIndex implements LeaseIndex<LeaseTag> {
   }
 
   remove(nic: string): void {
-    const row = this.table.live(nic)
+    const row = this.table.promise(nic)
     if (row) this.table.delete(row)
   }
 

@@ -16,6 +16,7 @@ export interface RowKey {
  */
 export class LeaseWrites {
   private readonly sql: Sql
+  private readonly singles = { insert: new Map<string, string>(), update: new Map<string, string>() }
   private kind: 'insert' | 'update' = 'insert'
   private columns = ''
   private rows: SqlValue[][] = []
@@ -51,16 +52,14 @@ export class LeaseWrites {
     const [first] = rows
     if (!first) return
     this.clear()
-    const names = columns.split(',')
-    if (this.kind === 'insert') {
-      const into = `INSERT INTO lease (${columns})`
-      if (rows.length === 1) this.sql.run(`${into} VALUES (${names.map(() => '?').join()})`, ...first)
-      else this.sql.run(`${into} SELECT ${names.map(member).join()} FROM json_each(?)`, JSON.stringify(rows))
+    if (rows.length === 1) {
+      this.sql.run(this.single(this.kind, columns), ...first)
       return
     }
-    if (rows.length === 1) {
-      const set = names.map((name) => `${name} = ?`).join()
-      this.sql.run(`UPDATE lease SET ${set} WHERE nic = ? AND id = ?`, ...first)
+    const names = columns.split(',')
+    if (this.kind === 'insert') {
+      const values = names.map(member).join()
+      this.sql.run(`INSERT INTO lease (${columns}) SELECT ${values} FROM json_each(?)`, JSON.stringify(rows))
       return
     }
     const set = names.map((name, index) => `${name} = ${member(name, index)}`).join()
@@ -70,6 +69,19 @@ export class LeaseWrites {
          WHERE nic = waiting.value ->> ${length} AND lease.id = waiting.value ->> ${length + 1}`,
       JSON.stringify(rows),
     )
+  }
+
+  /** The statement for one row. A space writes a handful of sets of columns, again and again. */
+  private single(kind: 'insert' | 'update', columns: string): string {
+    const known = this.singles[kind].get(columns)
+    if (known !== undefined) return known
+    const names = columns.split(',')
+    const statement =
+      kind === 'insert'
+        ? `INSERT INTO lease (${columns}) VALUES (${names.map(() => '?').join()})`
+        : `UPDATE lease SET ${names.map((name) => `${name} = ?`).join()} WHERE nic = ? AND id = ?`
+    this.singles[kind].set(columns, statement)
+    return statement
   }
 
   /** Forgets what waits: the transaction was taken back. */

@@ -1,4 +1,13 @@
-import type { Sql, SqlRow, SqlValue } from '../sql.ts'
+import type { Sql } from '../sql.ts'
+import {
+  COLUMNS,
+  decode,
+  encode,
+  encodeChange,
+  encodeV6,
+  type LeaseChange,
+  type StoredLease,
+} from './lease-columns.ts'
 import { LeaseWrites } from './lease-writes.ts'
 import { Recent } from './recent.ts'
 
@@ -33,67 +42,8 @@ export interface LeaseRow {
   readonly freeMs: number | null
 }
 
-interface StoredLease extends SqlRow {
-  nic: string
-  id: string
-  namespace: string
-  pod_name: string
-  pod_type: string
-  v4: number | null
-  v6: string | null
-  mac: string
-  pool: string
-  state: LeaseState
-  bit: number
-  contested: number
-  epoch: number
-  op: string
-  origin: string
-  origin_epoch: number
-  uid: string | null
-  rv: string | null
-  object_at: string | null
-  proof_ms: number | null
-  reason: string | null
-  created_at: number
-  free_ms: number | null
-}
-
-const COLUMNS = `nic, id, namespace, pod_name, pod_type, v4, v6, mac, pool, state, bit, contested, epoch, op, origin,
-  origin_epoch, uid, rv, object_at, proof_ms, reason, created_at, free_ms`
-
 /** Rows kept in memory after a call, for the next call of the same operation: a few groups of 1,000. */
 const RECENT_ROWS = 4_096
-
-export const encodeV6 = (address: bigint): string => address.toString(16).padStart(32, '0')
-
-function decode(row: StoredLease): LeaseRow {
-  return {
-    nic: row.nic,
-    id: row.id,
-    namespace: row.namespace,
-    podName: row.pod_name,
-    podType: row.pod_type,
-    v4: row.v4,
-    v6: row.v6 === null ? null : BigInt(`0x${row.v6}`),
-    mac: row.mac,
-    pool: row.pool,
-    state: row.state,
-    bit: row.bit === 1,
-    contested: row.contested === 1,
-    epoch: row.epoch,
-    op: row.op,
-    origin: row.origin,
-    originEpoch: row.origin_epoch,
-    uid: row.uid,
-    rv: row.rv,
-    objectAt: row.object_at,
-    proofMs: row.proof_ms,
-    reason: row.reason,
-    createdAt: row.created_at,
-    freeMs: row.free_ms,
-  }
-}
 
 /** Reads and writes of the lease table; every count of rows by state goes through `changed` (counts.ts). */
 export class LeaseTable {
@@ -109,9 +59,15 @@ export class LeaseTable {
     this.changed = changed
   }
 
-  /** The row that is not cooling down, if any: at most one per name. */
+  /** The promise of this name, at most one; else the latest of somebody else's. None of those that cool down. */
   live(nic: string): LeaseRow | undefined {
-    return this.named(nic).find((row) => row.state !== 'quarantined')
+    const rows = this.named(nic)
+    return rows.find(isPromise) ?? rows.findLast((row) => row.state === 'foreign')
+  }
+
+  /** The promise of this name, if any. */
+  promise(nic: string): LeaseRow | undefined {
+    return this.named(nic).find(isPromise)
   }
 
   /** What a reader of this name should see: the live row, else the one that cooled down last. */
@@ -231,6 +187,15 @@ export class LeaseTable {
     return this.sql.first(`SELECT 1 AS one FROM lease LIMIT 1`) !== undefined
   }
 
+  /** Promises by namespace, those being released included (usage.ts). */
+  countByNamespace(): Map<string, number> {
+    this.writes.flush()
+    const counted = this.sql.all<{ namespace: string; n: number }>(
+      `SELECT namespace, COUNT(*) AS n FROM lease WHERE state NOT IN ('quarantined', 'foreign') GROUP BY namespace`,
+    )
+    return new Map(counted.map(({ namespace, n }) => [namespace, n]))
+  }
+
   /** Rows after (nic, id) in name order. */
   after(nic: string, id: string, limit: number): LeaseRow[] {
     this.writes.flush()
@@ -245,31 +210,7 @@ export class LeaseTable {
   }
 
   insert(row: LeaseRow): void {
-    this.writes.insert(row, row.mac, COLUMNS, [
-      row.nic,
-      row.id,
-      row.namespace,
-      row.podName,
-      row.podType,
-      row.v4,
-      row.v6 === null ? null : encodeV6(row.v6),
-      row.mac,
-      row.pool,
-      row.state,
-      row.bit ? 1 : 0,
-      row.contested ? 1 : 0,
-      row.epoch,
-      row.op,
-      row.origin,
-      row.originEpoch,
-      row.uid,
-      row.rv,
-      row.objectAt,
-      row.proofMs,
-      row.reason,
-      row.createdAt,
-      row.freeMs,
-    ])
+    this.writes.insert(row, row.mac, COLUMNS, encode(row))
     const known = this.recent.get(row.nic)
     this.recent.wrote(row.nic, known && [...known, row].sort(byId))
     this.changed(undefined, row)
@@ -278,15 +219,10 @@ export class LeaseTable {
   /** Writes the columns that `change` names; address, MAC, owner and id never do. */
   update(before: LeaseRow, change: LeaseChange): LeaseRow {
     const after: LeaseRow = { ...before, ...change }
-    const columns: string[] = []
-    const values: SqlValue[] = []
-    for (const name of Object.keys(change) as (keyof LeaseChange)[]) {
-      const value = after[name]
-      columns.push(CHANGEABLE[name])
-      values.push(typeof value === 'boolean' ? Number(value) : value)
-    }
+    const { columns, values } = encodeChange(change)
     this.writes.update(before, columns, values)
-    const known = this.recent.get(before.nic)
+    // What is bound stays so for long; kept until pushed out it would only live long enough to cost the collector.
+    const known = after.state === 'bound' ? undefined : this.recent.get(before.nic)
     this.recent.wrote(
       before.nic,
       known?.map((row) => (row.id === before.id ? after : row)),
@@ -309,26 +245,11 @@ export class LeaseTable {
   }
 }
 
+/** Neither cooling down nor somebody else's. */
+function isPromise({ state }: LeaseRow): boolean {
+  return state !== 'quarantined' && state !== 'foreign'
+}
+
 function byId(a: LeaseRow, b: LeaseRow): number {
   return a.id < b.id ? -1 : 1
 }
-
-/** The columns a transition may change. */
-const CHANGEABLE = {
-  podType: 'pod_type',
-  state: 'state',
-  bit: 'bit',
-  contested: 'contested',
-  epoch: 'epoch',
-  op: 'op',
-  origin: 'origin',
-  originEpoch: 'origin_epoch',
-  uid: 'uid',
-  rv: 'rv',
-  objectAt: 'object_at',
-  proofMs: 'proof_ms',
-  reason: 'reason',
-  freeMs: 'free_ms',
-} as const satisfies Partial<Record<keyof LeaseRow, string>>
-
-export type LeaseChange = Partial<Pick<LeaseRow, keyof typeof CHANGEABLE>>

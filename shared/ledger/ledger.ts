@@ -1,11 +1,18 @@
 import { type Problem, problem, problemOf } from '../problem.ts'
 import { err, ok, type Result } from '../result.ts'
+import { adopt } from './adopt-request.ts'
 import { nextAlarmMs, tick } from './alarm.ts'
+import type { FeedEntry } from './feed.ts'
+import { nudge } from './follow.ts'
 import { hold, rememberRefusal } from './hold.ts'
 import { migrate, storedVersion } from './migrations.ts'
+import { observe } from './observe.ts'
 import type {
+  AdoptRequest,
   Answer,
   HoldRequest,
+  Inspection,
+  IpNews,
   Keyed,
   LeaseFilter,
   LeasePage,
@@ -17,6 +24,7 @@ import type {
   OpView,
   PoolChange,
   ReleaseRequest,
+  RepairRequest,
   Report,
   SpaceView,
   SubnetFacts,
@@ -25,9 +33,12 @@ import type {
 import { find, locate, operation, page, spaceView } from './reads.ts'
 import { findingOf } from './refusals.ts'
 import { refuse, release } from './release.ts'
+import { inspect, RepairRate, repair } from './repair.ts'
+import { type ReportOutcomes, type Reports, reported, reports } from './reports.ts'
 import { Space, type SpacePorts } from './space.ts'
 import { report, resume, takeOver } from './steps.ts'
 import { announce, configure, preview, previewNew, propose, retire, subnetGone } from './subnet.ts'
+import { want } from './wanted.ts'
 
 /** The storage is of a later version than the code: nothing is read or written (faults.md 53). */
 export class StorageTooNew extends Error {}
@@ -39,6 +50,8 @@ export class StorageTooNew extends Error {}
 export class Ledger implements LedgerPort {
   private readonly ports: SpacePorts
   private space: Space | undefined
+  private readonly repairs = new RepairRate()
+  private readonly listening = new Map<string, Set<() => void>>()
   private readonly waiting = new Map<string, Set<(answer: Answer) => void>>()
 
   /** Migrates the storage if need be and makes every open operation due: its driver may have died with the last incarnation. */
@@ -59,9 +72,29 @@ export class Ledger implements LedgerPort {
     return this.space ? tick(this.space) : []
   }
 
+  /** What happened and is yet to be told, oldest first. */
+  happened(limit: number): readonly FeedEntry[] {
+    return this.space?.feed.waiting(limit) ?? []
+  }
+
+  /** Entries up to `seq` are kept elsewhere now. */
+  handedOn(seq: number): void {
+    this.space?.feed.handedOn(seq)
+  }
+
   /** Makes the caller the driver of an operation that fell silent. */
   takeOver(op: string): ReturnType<typeof takeOver> {
     return this.space && takeOver(this.space, op)
+  }
+
+  /** What the cluster is to be told after the fact: Events, and the Subnet's counters when they changed. */
+  reports(): Reports {
+    return this.space ? reports(this.space) : { events: [] }
+  }
+
+  /** How that went. */
+  reported(outcomes: ReportOutcomes): void {
+    if (this.space) reported(this.space, outcomes)
   }
 
   async configure(
@@ -91,11 +124,24 @@ export class Ledger implements LedgerPort {
     if (this.space) subnetGone(this.space, uid)
   }
 
+  async observe(news: IpNews): Promise<Result<undefined, Problem>> {
+    if (this.space) return observe(this.space, news)
+    return err(problem('unknown_subnet', 'the ledger does not know its Subnet'))
+  }
+
+  async nudge(owner: { readonly namespace: string; readonly podName: string }): Promise<void> {
+    if (this.space) nudge(this.space, owner)
+  }
+
   async hold(request: HoldRequest): Promise<Opened> {
     if (!this.space) return { kind: 'unconfigured' }
     const opened = hold(this.space, request)
     rememberRefusal(this.space, request, opened)
     return opened
+  }
+
+  async adopt(request: AdoptRequest): Promise<Opened> {
+    return this.space ? adopt(this.space, request) : { kind: 'unconfigured' }
   }
 
   async locate(targets: readonly Target[], keyed: Keyed): Promise<Located> {
@@ -111,11 +157,20 @@ export class Ledger implements LedgerPort {
     return { kind: 'answer', answer: { kind: 'refused', problem: why } }
   }
 
+  async inspect(): Promise<Result<Inspection, Problem>> {
+    return this.space ? inspect(this.space, this.repairs) : ok({ isTelling: false })
+  }
+
+  async repair(request: RepairRequest): Promise<Opened> {
+    return this.space ? repair(this.space, request) : { kind: 'unconfigured' }
+  }
+
   async report(told: Report): Promise<Next> {
     return this.space ? report(this.space, told) : { kind: 'lost', op: told.op }
   }
 
-  async resume(op: string, driver: number): Promise<Next> {
+  async resume(op: string, driver: number, waitMs = 0): Promise<Next> {
+    if (waitMs > 0 && this.space) await this.untilTouched(op, waitMs)
     return this.space ? resume(this.space, op, driver) : { kind: 'lost', op }
   }
 
@@ -126,6 +181,10 @@ export class Ledger implements LedgerPort {
       return row.response ?? (row.problem ? { kind: 'refused', problem: row.problem } : undefined)
     }
     return this.untilClosed(op, waitMs)
+  }
+
+  async want(object: { readonly name: string; readonly uid: string }): Promise<void> {
+    if (this.space?.subnet) want(this.space, object)
   }
 
   async find(name: string): Promise<LeaseView | undefined> {
@@ -155,7 +214,7 @@ export class Ledger implements LedgerPort {
     if (!addresses.ok) return err(problemOf([findingOf(addresses.error)]))
     return addresses.value.length > 0
       ? ok(addresses.value)
-      : err(problem('no_capacity', 'no address is free'))
+      : err(problem('no_capacity', 'no address is free', { field: 'name' }))
   }
 
   private opened(): Space {
@@ -168,6 +227,9 @@ export class Ledger implements LedgerPort {
     }
     const space = new Space(this.ports)
     space.onClosed((op, answer) => this.wake(op, answer))
+    space.onTouched((op) => {
+      for (const goOn of this.listening.get(op) ?? []) goOn()
+    })
     this.space = space
     return space
   }
@@ -186,6 +248,18 @@ export class Ledger implements LedgerPort {
     listeners.delete(listener)
     if (listeners.size === 0) this.waiting.delete(op)
     return answer
+  }
+
+  /** Until news comes that the operation waits for, or the time is over. */
+  private async untilTouched(op: string, waitMs: number): Promise<void> {
+    const woken = new AbortController()
+    const goOn = () => woken.abort()
+    const listeners = this.listening.get(op) ?? new Set()
+    this.listening.set(op, listeners)
+    listeners.add(goOn)
+    await this.ports.clock.sleep(waitMs, woken.signal)
+    listeners.delete(goOn)
+    if (listeners.size === 0) this.listening.delete(op)
   }
 
   private wake(op: string, answer: Answer): void {

@@ -1,9 +1,48 @@
 import { err, ok, type Result } from '../result.ts'
 import type { Sql } from '../sql.ts'
+import { FEED_TABLE } from './feed.ts'
 import { createTables, SCHEMA_VERSION } from './schema.ts'
+import { createObserved } from './schema-observed.ts'
+
+/**
+ * Version 1 to 2. New statements go to the end, or under a heading of their own.
+ *
+ * The clocks: slow ledger time begins where ledger time stands, so that deadlines stay what they are. What protects an
+ * address gets the leeway it was not given (elapsed.ts). Keys expired in wall time: they keep what they have left, and
+ * get their leeway; so do the operations that answer them.
+ */
+const TO_2: readonly string[] = [
+  `ALTER TABLE state ADD COLUMN slow_ms INTEGER NOT NULL DEFAULT 1`,
+  `UPDATE state SET slow_ms = ledger_ms`,
+  `UPDATE lease SET free_ms = free_ms + 15000 WHERE free_ms IS NOT NULL`,
+  `UPDATE lease SET proof_ms = proof_ms + 15000 WHERE proof_ms IS NOT NULL`,
+
+  // Both contests there were are seen in the Subnet now (space.ts).
+  `UPDATE lease SET contested = 0 WHERE contested = 1`,
+
+  `ALTER TABLE op ADD COLUMN drop_ms INTEGER`,
+  `UPDATE op SET drop_ms = (SELECT slow_ms FROM state) + 86400000 + 1800000 WHERE next_ms IS NULL`,
+  `CREATE INDEX op_drop ON op (drop_ms) WHERE drop_ms IS NOT NULL`,
+
+  `DROP INDEX idempotency_expires`,
+  `ALTER TABLE idempotency RENAME COLUMN expires_at TO expires_ms`,
+  `UPDATE idempotency SET expires_ms = (SELECT slow_ms + MIN(MAX(expires_ms - wall_ms, 0), 86400000) + 1800000
+     FROM state)`,
+  `CREATE INDEX idempotency_expires ON idempotency (expires_ms)`,
+]
 
 /** One step per version: `MIGRATIONS[n]` takes storage of version n + 1 to n + 2. Never edited once released. */
-export const MIGRATIONS: readonly ((sql: Sql) => void)[] = []
+export const MIGRATIONS: readonly ((sql: Sql) => void)[] = [
+  (sql) => {
+    for (const statement of TO_2) sql.run(statement)
+    createObserved(sql)
+  },
+  // 3: operations know whose they are; those from before are nobody's. And a feed of what happens.
+  (sql) => {
+    sql.run(`ALTER TABLE op ADD COLUMN tenant TEXT NOT NULL DEFAULT ''`)
+    sql.run(FEED_TABLE)
+  },
+]
 
 export interface TooNew {
   readonly stored: number

@@ -7,6 +7,8 @@ import { Recent } from './recent.ts'
 /** One row of `op`. */
 export interface OpRow {
   readonly id: string
+  /** Who asked for it. */
+  readonly tenant: string
   readonly kind: OpKind
   readonly phase: Phase
   readonly state: 'running' | 'done' | 'failed'
@@ -15,6 +17,7 @@ export interface OpRow {
   /** Number of the last step handed out. */
   readonly attempt: number
   readonly issuedMs: number
+  /** Slow ledger time: nothing new is posted after it. */
   readonly deadlineMs: number
   readonly nextMs: number | null
   readonly items: readonly ItemState[]
@@ -23,10 +26,13 @@ export interface OpRow {
   readonly response: Answer | null
   readonly createdAt: number
   readonly updatedAt: number
+  /** Slow ledger time at which a closed operation is dropped; absent while it is open. */
+  readonly dropMs?: number
 }
 
 interface StoredOp extends SqlRow {
   id: string
+  tenant: string
   kind: OpKind
   phase: Phase
   state: 'running' | 'done' | 'failed'
@@ -42,12 +48,13 @@ interface StoredOp extends SqlRow {
   updated_at: number
 }
 
-const COLUMNS = `id, kind, phase, state, driver, attempt, issued_ms, deadline_ms, next_ms, items, problem, response,
+const COLUMNS = `id, tenant, kind, phase, state, driver, attempt, issued_ms, deadline_ms, next_ms, items, problem, response,
   created_at, updated_at`
 
 function decode(row: StoredOp): OpRow {
   return {
     id: row.id,
+    tenant: row.tenant,
     kind: row.kind,
     phase: row.phase,
     state: row.state,
@@ -64,7 +71,7 @@ function decode(row: StoredOp): OpRow {
   }
 }
 
-const INSERT = `INSERT INTO op (${COLUMNS}) VALUES (${Array(14).fill('?').join(', ')})`
+const INSERT = `INSERT INTO op (${COLUMNS}) VALUES (${Array(15).fill('?').join(', ')})`
 
 /** Items of open operations kept in memory from one call to the next. */
 const RECENT_ITEMS = 8_192
@@ -89,7 +96,7 @@ export class OpTable {
   }
 
   insert(op: OpRow): void {
-    this.sql.run(INSERT, op.id, op.kind, ...mutable(op), op.createdAt, op.updatedAt)
+    this.sql.run(INSERT, op.id, op.tenant, op.kind, ...mutable(op), op.createdAt, op.updatedAt)
     this.remember(op)
     if (op.nextMs !== null) this.dueAt(op.nextMs)
   }
@@ -97,9 +104,10 @@ export class OpTable {
   update(op: OpRow): void {
     this.sql.run(
       `UPDATE op SET phase = ?, state = ?, driver = ?, attempt = ?, issued_ms = ?, deadline_ms = ?, next_ms = ?,
-         items = ?, problem = ?, response = ?, updated_at = ? WHERE id = ?`,
+         items = ?, problem = ?, response = ?, updated_at = ?, drop_ms = ? WHERE id = ?`,
       ...mutable(op),
       op.updatedAt,
+      op.dropMs ?? null,
       op.id,
     )
     this.remember(op)
@@ -156,23 +164,20 @@ export class OpTable {
     this.sql.run(`UPDATE attempt SET outcomes = '"superseded"' WHERE op = ? AND outcomes IS NULL`, op)
   }
 
-  /** Drops everything; the caller has seen that no operation is open. */
-  clear(): void {
-    this.sql.run(`DELETE FROM attempt`)
-    this.sql.run(`DELETE FROM op`)
-  }
-
-  /** Drops up to `limit` operations closed before `wallMs`, with their attempts. Ids sort by time of birth. */
-  prune(wallMs: number, limit: number): number {
+  /**
+   * Drops up to `limit` operations whose time to be dropped has come, with their attempts. Not by the time in their
+   * ids: that is wall time, and a key whose operation went early would let its request be carried out again.
+   */
+  prune(slowMs: number, limit: number): number {
     const old = this.sql.all<{ id: string }>(
-      `SELECT id FROM op WHERE next_ms IS NULL AND updated_at < ? ORDER BY id LIMIT ?`,
-      wallMs,
+      `SELECT id FROM op WHERE drop_ms <= ? ORDER BY drop_ms LIMIT ?`,
+      slowMs,
       limit,
     )
-    for (const { id } of old) {
-      this.sql.run(`DELETE FROM attempt WHERE op = ?`, id)
-      this.sql.run(`DELETE FROM op WHERE id = ?`, id)
-    }
+    if (old.length === 0) return 0
+    const ids = JSON.stringify(old.map(({ id }) => id))
+    this.sql.run(`DELETE FROM attempt WHERE op IN (SELECT value FROM json_each(?))`, ids)
+    this.sql.run(`DELETE FROM op WHERE id IN (SELECT value FROM json_each(?))`, ids)
     return old.length
   }
 

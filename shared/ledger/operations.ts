@@ -2,18 +2,46 @@
  * The saga as a pure machine: what to call next, and what a reply means. Effects (rows, calls, time) are elsewhere.
  * Source: faults.md (a) "Reserve alone", "Release" L3-L5, the straggler rule, crash points P4-P20.
  */
-import { DEPRECATED_FINALIZER, FINALIZER } from '../kube-ovn/names.ts'
-import type { Finding, ProblemCode } from '../problem.ts'
-import type { LeaseView } from './port.ts'
 
-/** `post`: driving towards bound. `fence`: a reserve on its way back, never to be bound. `delete`: a release. */
-export type Phase = 'post' | 'fence' | 'delete'
-export type OpKind = 'reserve' | 'release'
+import { QUICK } from '../elapsed.ts'
+import type { ProblemCode } from '../problem.ts'
+import type { LeaseView, SeenIp } from './port.ts'
+
+/**
+ * `post`: driving towards bound. `fence`: a reserve on its way back, never to be bound. `delete`: a release.
+ * `owner`: a release that waits for its owner to go. `adopt`: an object that is there is made ours.
+ * `reassert`: an object of ours that is gone is made again. `look`: whether somebody else's object is really gone.
+ * `mend`: an object of ours gets back the labels, marks or finalizer it lost.
+ */
+export type Phase = 'post' | 'fence' | 'delete' | 'owner' | 'adopt' | 'reassert' | 'look' | 'mend'
+/**
+ * reserve, release and adopt are asked for; the others follow from what was seen: `complete` a wish somebody wrote as
+ * an object, `fence` an object that a POST of ours made after its operation ended, `forget` somebody else's that went.
+ * `admission` is a reserve whose object somebody else writes. `repair` mends what a comparison found.
+ */
+export type OpKind =
+  | 'reserve'
+  | 'release'
+  | 'adopt'
+  | 'admission'
+  | 'complete'
+  | 'reassert'
+  | 'fence'
+  | 'forget'
+  | 'repair'
 
 /**
  * Where one item of an operation stands.
  * post: POST it. inspect: read who has the name. await: past the deadline, read until absence is proven.
  * proven: ours, seen. delete: DELETE by uid. unfinalize: take our finalizer off. recheck: read until gone.
+ * owner: ask whether the owner lives. found: somebody else's object of the same owner has the name. patch: make the
+ * object that is there ours. look: read whether it is gone. kept: it is not. port: who has the port name. cut: cut it.
+ * vacant: whether port name and address are.
+ *
+ * Beside kube-ovn-controller (faults.md (a), R2-R5): pod: is there a Pod of that name? ack: posted, the controller's
+ * finalizer awaited. holders: acknowledged; does a Pod that is starting say the address? witness: until the mirror is as
+ * new as the acknowledgement, which the ledger sees by itself. finalize: give it the finalizer without which a DELETE
+ * releases nothing (D15).
  */
 export type Stage =
   | 'post'
@@ -25,6 +53,19 @@ export type Stage =
   | 'recheck'
   | 'gone'
   | 'refused'
+  | 'owner'
+  | 'found'
+  | 'patch'
+  | 'look'
+  | 'kept'
+  | 'port'
+  | 'cut'
+  | 'vacant'
+  | 'pod'
+  | 'ack'
+  | 'holders'
+  | 'witness'
+  | 'finalize'
 
 export interface ItemState {
   readonly nic: string
@@ -33,7 +74,7 @@ export interface ItemState {
   readonly uid?: string
   readonly rv?: string
   readonly objectAt?: string
-  /** Finalizers that are not Kube-OVN's: left alone. */
+  /** Finalizers that are to stay: those that are not Kube-OVN's; while adopting, all there are. */
   readonly keep?: readonly string[]
   /** Ledger time before which a 404 proves nothing: some POST of ours may still land (straggler rule). */
   readonly proofMs?: number
@@ -42,16 +83,52 @@ export interface ItemState {
   /** Do not call before this ledger time. */
   readonly notBeforeMs?: number
   readonly tries: number
+  /**
+   * How often somebody else was let go on to write its object: it is never posted by Berth, and bound even where it is
+   * being deleted already.
+   */
+  readonly admitted?: number
   /** Was bound (or cooling down) before this operation: part of its answer, not of its work. */
   readonly present?: true
   /** How a release found it, for the answer: the row may cool down to its end, or return to its owner, meanwhile. */
   readonly seen?: LeaseView
+  /** What its caller chose: an object that has another of these is not what was asked for. */
+  readonly fixed?: readonly ('v4' | 'v6' | 'mac')[]
+  /** The object that has the name. */
+  readonly found?: SeenIp
+  /** The object is a wish that has nothing yet: all of it is to be written, not the marks alone. */
+  readonly complete?: true
+  /** What a mend gives back: labels and marks, or the finalizer as well. */
+  readonly mends?: 'labels' | 'all'
+  /** Why the owner counts as alive, as last read. */
+  readonly alive?: string
+  /** It was begun beside kube-ovn-controller, and ends so whatever AUTHORITY says by then (fault 85). */
+  readonly beside?: true
+  /** An object of this operation's has been seen: turning back removes it, whatever else is known. */
+  readonly made?: true
+  /** On its way back: a finalizer is Berth's own mark from here, never an acknowledgement. */
+  readonly fenced?: true
+  /** Ledger time at which the first look that found nothing was sent. */
+  readonly absentMs?: number
+  /**
+   * A release that does not ask whether the owner lives. Beside the controller: once that one has had its time, Berth
+   * takes the finalizer off by itself.
+   */
+  readonly forced?: true
+  /** What follows where the owner, asked for once more, does not live; without it its port is cut. */
+  readonly next?: 'delete' | 'unfinalize'
+  /** uuid of the owner's logical switch port, as last read. */
+  readonly port?: string
+  /** The logical switch port that carries the address chosen. */
+  readonly taken?: string
+  /** Why its port was left alone. */
+  readonly spared?: string
   readonly failure?: { readonly code: ProblemCode; readonly detail: string; readonly retryAfterMs?: number }
 }
 
 /** One call a driver is asked to make. The driver knows what the object looks like; the ledger knows which and when. */
 export type Call =
-  | { readonly item: number; readonly verb: 'create' }
+  | { readonly item: number; readonly verb: 'create'; readonly beside?: true }
   | { readonly item: number; readonly verb: 'read' }
   | { readonly item: number; readonly verb: 'delete'; readonly uid: string }
   /** Take Kube-OVN's finalizers off; `keep` are the others. */
@@ -60,6 +137,40 @@ export type Call =
       readonly verb: 'unfinalize'
       readonly rv: string
       readonly keep: readonly string[]
+    }
+  /** Is there a Pod of the owner's name? */
+  | { readonly item: number; readonly verb: 'pod' }
+  /** Does a Pod that is starting say one of the addresses? */
+  | { readonly item: number; readonly verb: 'holders' }
+  /** Put Kube-OVN's finalizer on, and the fence's mark. */
+  | {
+      readonly item: number
+      readonly verb: 'finalize'
+      readonly uid: string
+      readonly rv: string
+      readonly finalizers: readonly string[]
+      readonly fenced: boolean
+    }
+  /** Does the owner live, and with which addresses? */
+  | { readonly item: number; readonly verb: 'owner' }
+  /** Who has its logical switch port. */
+  | { readonly item: number; readonly verb: 'port' }
+  /** Who has its port name, and who its addresses. */
+  | { readonly item: number; readonly verb: 'vacancy' }
+  /** Cut the port of that uuid, if it still is the owner's. */
+  | { readonly item: number; readonly verb: 'cut'; readonly uuid: string }
+  /** Put our marks on an object that is there; `complete`: and all that a reservation says. */
+  | {
+      readonly item: number
+      readonly verb: 'adopt'
+      readonly uid: string
+      readonly rv: string
+      readonly finalizers: readonly string[]
+      readonly complete: boolean
+      /** Kube-OVN's finalizer is the controller's to write. */
+      readonly beside?: true
+      /** It is ours, and lost some of them; `all`: the finalizer too, in its present name alone. */
+      readonly mends?: 'labels' | 'all'
     }
 
 /** A reply, reduced by the driver to what decisions rest on (command/evidence.ts). */
@@ -77,6 +188,19 @@ export type Evidence =
     }
   /** Not carried out, worth trying again. `unsent`: the driver was too late and kept it back. */
   | { readonly item: number; readonly result: 'later' | 'unsent'; readonly retryAfterMs?: number }
+  /** Why the owner lives, if it does, and the address it runs with where that is not the reservation's. */
+  | {
+      readonly item: number
+      readonly result: 'owner'
+      readonly alive?: string
+      readonly elsewhere?: string
+    }
+  /** The owner's logical switch port is there. */
+  | { readonly item: number; readonly result: 'port'; readonly uuid: string }
+  /** Another port carries an address; `by`: its name. */
+  | { readonly item: number; readonly result: 'held'; readonly by: string }
+  /** There is a port, and it is to be left alone; or nobody looks after ports. */
+  | { readonly item: number; readonly result: 'spared'; readonly why: string }
   /** May have been carried out, may be still. */
   | { readonly item: number; readonly result: 'unknown' }
 
@@ -93,8 +217,16 @@ export interface SeenObject {
   readonly finalizers: readonly string[]
   /** Same namespace and Pod or VM name as our row. */
   readonly sameOwner: boolean
+  /** Nothing it says contradicts our row: owner, Subnet, and every address and MAC it names. */
+  readonly agrees: boolean
+  /** It says an address of our row. */
+  readonly holds: boolean
+  /** It has the labels of a reservation. */
+  readonly labelled?: true
   /** Who has it, for the problem's detail. */
   readonly description: string
+  /** All of it, where it is another's in the same Subnet. */
+  readonly content?: SeenIp
 }
 
 export interface Timing {
@@ -102,13 +234,19 @@ export interface Timing {
   readonly nowMs: number
   /** Ledger time at which the calls being answered were issued: nothing was sent before it. */
   readonly issuedMs: number
+  /** Slow ledger time now, and when a reserve gives up. */
+  readonly slowMs: number
   readonly deadlineMs: number
   readonly stragglerMs: number
   readonly sendMs: number
+  /** Slow ledger time after which kube-ovn-controller has had its time with this operation's objects (T_ctl). */
+  readonly controllerMs: number
 }
 
 const RETRY_FLOOR_MS = 200
 const RETRY_CAP_MS = 60_000
+/** So many looks follow one another without back-off: what two readers saw differently may just have changed. */
+export const QUICK_TRIES = 3
 
 /** Back-off before try number `tries`, doubling from 200 ms to 60 s; a server's Retry-After wins within the cap. */
 export function backoffMs(tries: number, retryAfterMs?: number): number {
@@ -117,16 +255,88 @@ export function backoffMs(tries: number, retryAfterMs?: number): number {
   return Math.min(Math.max(retryAfterMs, own), RETRY_CAP_MS)
 }
 
+/** An item that ends in a refusal. */
+export function refused(
+  item: ItemState,
+  code: ProblemCode,
+  detail: string,
+  retryAfterMs?: number,
+): ItemState {
+  return {
+    ...item,
+    stage: 'refused',
+    failure: { code, detail, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) },
+  }
+}
+
+/** An item that waits before its next call. */
+export function delayed(item: ItemState, timing: Timing, retryAfterMs?: number): ItemState {
+  return {
+    ...item,
+    tries: item.tries + 1,
+    notBeforeMs: timing.nowMs + backoffMs(item.tries, retryAfterMs),
+  }
+}
+
+/** A POST whose outcome is known: what issuing it had to assume is taken back. */
+export function resolved(item: ItemState): ItemState {
+  const { proofMs: _assumed, priorProofMs, ...rest } = item
+  return priorProofMs === undefined ? rest : { ...rest, proofMs: priorProofMs }
+}
+
+/** Past its deadline a reserve posts nothing new. */
+export const isLate = ({ slowMs, deadlineMs }: Timing): boolean => slowMs >= deadlineMs
+
 /** The call an item needs now; undefined when it is finished or has to wait. */
 export function nextCall(item: ItemState, index: number, nowMs: number): Call | undefined {
   if (item.notBeforeMs !== undefined && nowMs < item.notBeforeMs) return undefined
   switch (item.stage) {
     case 'post':
-      return { item: index, verb: 'create' }
+      return { item: index, verb: 'create', ...besideOf(item) }
+    case 'pod':
+      return { item: index, verb: 'pod' }
+    case 'holders':
+      return { item: index, verb: 'holders' }
+    case 'finalize':
+      return item.uid === undefined || item.rv === undefined
+        ? { item: index, verb: 'read' }
+        : {
+            item: index,
+            verb: 'finalize',
+            uid: item.uid,
+            rv: item.rv,
+            finalizers: item.keep ?? [],
+            fenced: item.fenced === true,
+          }
     case 'inspect':
     case 'await':
+    case 'ack':
     case 'recheck':
+    case 'look':
       return { item: index, verb: 'read' }
+    case 'owner':
+      return { item: index, verb: 'owner' }
+    case 'port':
+      return { item: index, verb: 'port' }
+    case 'vacant':
+      return { item: index, verb: 'vacancy' }
+    case 'cut':
+      return item.port === undefined
+        ? { item: index, verb: 'port' }
+        : { item: index, verb: 'cut', uuid: item.port }
+    case 'patch':
+      return item.uid === undefined || item.rv === undefined
+        ? { item: index, verb: 'read' }
+        : {
+            item: index,
+            verb: 'adopt',
+            uid: item.uid,
+            rv: item.rv,
+            finalizers: item.keep ?? [],
+            complete: item.complete === true,
+            ...besideOf(item),
+            ...(item.mends === undefined ? {} : { mends: item.mends }),
+          }
     case 'delete':
       return item.uid === undefined
         ? { item: index, verb: 'read' }
@@ -138,11 +348,16 @@ export function nextCall(item: ItemState, index: number, nowMs: number): Call | 
     case 'proven':
     case 'gone':
     case 'refused':
+    case 'found':
+    case 'kept':
+    case 'witness':
       return undefined
     default:
       return item.stage satisfies never
   }
 }
+
+const besideOf = ({ beside }: ItemState) => (beside ? { beside } : {})
 
 /** An item after its call was handed to a driver: a POST may land as late as sendMs + stragglerMs from now. */
 export function issued(item: ItemState, call: Call, timing: Timing): ItemState {
@@ -151,191 +366,18 @@ export function issued(item: ItemState, call: Call, timing: Timing): ItemState {
   return {
     ...rest,
     ...(item.proofMs === undefined ? {} : { priorProofMs: item.proofMs }),
-    proofMs: Math.max(item.proofMs ?? 0, timing.nowMs + timing.sendMs + timing.stragglerMs),
+    proofMs: Math.max(item.proofMs ?? 0, timing.nowMs + timing.sendMs + timing.stragglerMs + QUICK.leewayMs),
   }
 }
 
-/** What an item is after the evidence of the call last issued for it. */
-export function learn(phase: Phase, item: ItemState, evidence: Evidence, timing: Timing): ItemState {
-  return phase === 'post' ? learnPosting(item, evidence, timing) : learnLeaving(item, evidence, timing)
-}
-
-function learnPosting(item: ItemState, evidence: Evidence, timing: Timing): ItemState {
-  // A known outcome of this POST takes back what issuing it had to assume; an older POST's doubt stays.
-  const settled = item.stage === 'post' && evidence.result !== 'unknown' ? resolved(item) : item
-  const late = timing.nowMs >= timing.deadlineMs
-  switch (evidence.result) {
-    case 'object':
-      return seenWhilePosting(settled, evidence.object, timing)
-    case 'taken':
-      return { ...settled, stage: 'inspect', tries: item.tries + 1 }
-    case 'rejected':
-      return { ...settled, stage: 'refused', failure: { code: evidence.code, detail: evidence.detail } }
-    case 'unsent':
-      return late ? giveUp(settled, timing) : settled
-    case 'later':
-    case 'conflict':
-      if (late) return giveUp(settled, timing)
-      return delayed(settled, timing, evidence.result === 'later' ? evidence.retryAfterMs : undefined)
-    case 'unknown':
-      return late ? giveUp(item, timing) : delayed(item, timing)
-    case 'absent':
-      if (!late) return { ...item, stage: 'post', tries: item.tries + 1 }
-      if (item.proofMs === undefined || timing.issuedMs >= item.proofMs) return timedOut(item)
-      return { ...item, stage: 'await', notBeforeMs: item.proofMs }
-    default:
-      return evidence satisfies never
-  }
-}
-
-function seenWhilePosting(item: ItemState, object: SeenObject, timing: Timing): ItemState {
-  if (object.whose === 'ours' && !object.terminating) {
-    return {
-      ...item,
-      stage: 'proven',
-      uid: object.uid,
-      rv: object.rv,
-      objectAt: object.createdAt,
-      tries: 0,
-    }
-  }
-  // Ours, and somebody is deleting it: once it is gone the promise is posted again.
-  if (object.whose === 'ours') return delayed({ ...item, stage: 'inspect' }, timing)
-  if (object.whose === 'older' || object.terminating) {
-    return refused(item, 'releasing', `${item.nic} is still being removed`, 1_000)
-  }
-  return object.sameOwner
-    ? refused(
-        item,
-        'already_reserved',
-        `an IP object ${item.nic} of the same owner exists: ${object.description}`,
-      )
-    : refused(item, 'name_collision', `the name ${item.nic} belongs to ${object.description}`)
-}
-
-function learnLeaving(item: ItemState, evidence: Evidence, timing: Timing): ItemState {
-  switch (evidence.result) {
-    case 'object':
-      return seenWhileLeaving(item, evidence.object, timing)
-    case 'absent':
-      if (item.stage === 'delete' || item.stage === 'unfinalize') return { ...item, stage: 'recheck' }
-      return goneIfProven(item, timing)
-    case 'taken':
-    case 'conflict':
-      // Somebody else writes the object too: look again, and ever more slowly.
-      return item.tries < 3
-        ? { ...item, stage: 'recheck', tries: item.tries + 1 }
-        : delayed({ ...item, stage: 'recheck' }, timing)
-    case 'unsent':
-      return item
-    case 'rejected':
-    case 'later':
-      return delayed(item, timing, evidence.result === 'later' ? evidence.retryAfterMs : undefined)
-    case 'unknown':
-      return delayed({ ...item, stage: 'recheck' }, timing)
-    default:
-      return evidence satisfies never
-  }
-}
-
-function seenWhileLeaving(item: ItemState, object: SeenObject, timing: Timing): ItemState {
-  const ours = object.whose === 'ours' || object.uid === item.uid
-  // The name has passed to another object, so ours is gone (L3, L5), unless a POST of ours may still land.
-  if (!ours) return goneIfProven(item, timing)
-  const keep = object.finalizers.filter((name) => name !== FINALIZER && name !== DEPRECATED_FINALIZER)
-  const known: ItemState = { ...item, uid: object.uid, rv: object.rv, keep }
-  if (!object.terminating)
-    return { ...known, stage: 'delete', tries: item.stage === 'delete' ? item.tries : 0 }
-  if (object.finalizer) return { ...known, stage: 'unfinalize' }
-  if (object.finalizers.length === 0) return { ...known, stage: 'recheck' }
-  return delayed({ ...known, stage: 'recheck' }, timing)
-}
-
-/** Gone counts only when it was asked for after the last POST of ours could have landed (straggler rule). */
-function goneIfProven(item: ItemState, timing: Timing): ItemState {
-  if (item.proofMs === undefined || timing.issuedMs >= item.proofMs) return { ...item, stage: 'gone' }
-  return { ...item, stage: 'recheck', notBeforeMs: item.proofMs }
-}
-
-/** Out of time: with no POST in doubt it is over, else only reading on tells. */
-function giveUp(item: ItemState, timing: Timing): ItemState {
-  return item.proofMs === undefined ? timedOut(item) : delayed({ ...item, stage: 'await' }, timing)
-}
-
-/** An item about to be called again: past the deadline nothing new is posted (P2), what was posted is looked for. */
-export function inTime(item: ItemState, timing: Timing): ItemState {
-  if (item.stage !== 'post' || timing.nowMs < timing.deadlineMs) return item
-  return item.proofMs === undefined ? timedOut(item) : { ...item, stage: 'await' }
-}
-
-function timedOut(item: ItemState): ItemState {
-  const { proofMs: _proven, priorProofMs: _prior, ...rest } = item
-  return refused(rest, 'unavailable', `the cluster did not take ${item.nic} in time`, 1_000)
-}
-
-function refused(item: ItemState, code: ProblemCode, detail: string, retryAfterMs?: number): ItemState {
-  return {
-    ...item,
-    stage: 'refused',
-    failure: { code, detail, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) },
-  }
-}
-
-function delayed(item: ItemState, timing: Timing, retryAfterMs?: number): ItemState {
-  return {
-    ...item,
-    tries: item.tries + 1,
-    notBeforeMs: timing.nowMs + backoffMs(item.tries, retryAfterMs),
-  }
-}
-
-function resolved(item: ItemState): ItemState {
-  const { proofMs: _assumed, priorProofMs, ...rest } = item
-  return priorProofMs === undefined ? rest : { ...rest, proofMs: priorProofMs }
-}
-
-/** Where an operation stands as a whole. */
-export type Standing =
-  | { readonly kind: 'proven' }
-  | { readonly kind: 'gone' }
-  | { readonly kind: 'turn'; readonly findings: readonly Finding[]; readonly retryAfterMs?: number }
-  | { readonly kind: 'going' }
-
-/** All proven: bind. Any refused: turn back as a whole. All gone: finished. */
-export function standing(phase: Phase, items: readonly ItemState[]): Standing {
-  if (phase !== 'post') {
-    return items.every((item) => item.stage === 'gone') ? { kind: 'gone' } : { kind: 'going' }
-  }
-  const findings: Finding[] = []
-  let retryAfterMs: number | undefined
-  for (const [index, item] of items.entries()) {
-    if (item.stage !== 'refused' || !item.failure) continue
-    retryAfterMs ??= item.failure.retryAfterMs
-    findings.push({
-      code: item.failure.code,
-      field: 'name',
-      message: item.failure.detail,
-      ...(items.length > 1 ? { item: index } : {}),
-    })
-  }
-  if (findings.length > 0)
-    return { kind: 'turn', findings, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) }
-  return items.every((item) => item.stage === 'proven') ? { kind: 'proven' } : { kind: 'going' }
-}
-
-/** An item of a reserve that turns back: nothing ever sent is gone at once, anything else is looked for and removed. */
-export function turnBack(item: ItemState): ItemState {
-  const { notBeforeMs: _later, failure: _why, priorProofMs: _prior, ...rest } = item
-  if (item.present) return { ...rest, stage: 'gone' }
-  if (item.stage === 'proven') return { ...rest, stage: 'delete', tries: 0 }
-  return item.proofMs === undefined ? { ...rest, stage: 'gone' } : { ...rest, stage: 'recheck', tries: 0 }
-}
+/** Stages that no call follows. */
+const ENDED: ReadonlySet<Stage> = new Set(['proven', 'gone', 'refused', 'found', 'kept'])
 
 /** When the earliest waiting item may go on; undefined when none waits. */
 export function waitUntilMs(items: readonly ItemState[]): number | undefined {
   let earliest: number | undefined
   for (const item of items) {
-    if (item.stage === 'proven' || item.stage === 'gone' || item.stage === 'refused') continue
+    if (ENDED.has(item.stage)) continue
     const at = item.notBeforeMs ?? 0
     if (earliest === undefined || at < earliest) earliest = at
   }

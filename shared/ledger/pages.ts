@@ -27,7 +27,7 @@ export class SqlPageStore implements PageStore {
           `INSERT INTO page (key, head, bytes) VALUES (?, ?, ?)
              ON CONFLICT (key) DO UPDATE SET head = excluded.head, bytes = excluded.bytes`,
           key,
-          bytes.slice(0, PAGE_HEAD_BYTES),
+          bytes.subarray(0, PAGE_HEAD_BYTES),
           bytes,
         )
     }

@@ -2,10 +2,15 @@
  * The ledger of one address space as the sagas see it: plain values in, plain values out, so that a Durable Object's
  * stub and the object's own alarm fulfil it alike. Each write is one transaction; replies leave after its flush.
  */
+
+import type { SubnetCounters } from '../kube-ovn/subnet-status.ts'
 import type { Problem } from '../problem.ts'
 import type { Result } from '../result.ts'
 import type { LeaseState } from './lease.ts'
 import type { Call, Evidence, OpKind } from './operations.ts'
+
+/** Who keeps the addresses beside Berth: nobody, or a kube-ovn-controller that runs (faults.md (a)). */
+export type Mode = 'alone' | 'beside'
 
 /** A Subnet as the cluster has it; what the ledger needs to keep its space. */
 export interface SubnetFacts {
@@ -19,10 +24,23 @@ export interface SubnetFacts {
   readonly provider: string
   readonly vpc: string
   readonly default: boolean
+  /**
+   * The ranges Berth chooses from (contract.md WINDOW), as `a` or `a..b`; absent where there is none. Only what
+   * excludeIps list is safe beside kube-ovn-controller, and only that is chosen.
+   */
+  readonly window?: readonly string[]
+  /** Its annotations about quotas and policy as they are written (terms.ts); absent where it has neither. */
+  readonly terms?: TermTexts
   /** Its IPPools, in name order. */
   readonly pools: readonly PoolFacts[]
   /** resourceVersion of the list they were read from. */
   readonly poolsVersion: string
+}
+
+/** Annotations ANNOTATION_QUOTAS and ANNOTATION_POLICY of a Subnet. */
+export interface TermTexts {
+  readonly quotas?: string
+  readonly policy?: string
 }
 
 /** An IPPool as the cluster has it: addresses, `a..b` ranges and CIDRs. */
@@ -64,6 +82,8 @@ export interface LeaseView {
   /** creationTimestamp of the IP object. */
   readonly objectAt?: string
   readonly reason?: string
+  /** What its reader should know beside its state. */
+  readonly notes?: readonly string[]
   readonly createdAt: number
 }
 
@@ -82,9 +102,18 @@ export type Next =
       readonly attempt: number
       readonly sendMs: number
       readonly calls: readonly Call[]
+      /** The operation's rows, where they are others than the driver was given. */
+      readonly leases?: readonly LeaseView[]
     }
   /** Nothing to do before `delayMs`; then `resume`, or leave it to the alarm. */
-  | { readonly kind: 'wait'; readonly op: string; readonly driver: number; readonly delayMs: number }
+  | {
+      readonly kind: 'wait'
+      readonly op: string
+      readonly driver: number
+      readonly delayMs: number
+      /** News may come before: `resume` with the delay as its wait. */
+      readonly listens?: true
+    }
   | { readonly kind: 'answer'; readonly op: string; readonly answer: Answer }
   /** Somebody else drives now. */
   | { readonly kind: 'lost'; readonly op: string }
@@ -121,15 +150,40 @@ export interface Wish {
 
 export interface Keyed {
   readonly tenant: string
+  /** How what begins now is to be done; absent: as before. */
+  readonly mode?: Mode
   readonly key?: string
   readonly bodyHash: string
 }
 
+/** The wishes of one hold are to have contiguous addresses, in their order. */
+export interface Block {
+  /** The first is a multiple of their number, a power of two. */
+  readonly aligned: boolean
+}
+
 export interface HoldRequest extends Keyed {
   readonly items: readonly Wish[]
+  /** Of the items only the first may name addresses then: where the block begins. */
+  readonly block?: Block
   /** Decide and answer, change nothing. */
   readonly dryRun: boolean
   /** The caller has just configured the space from the Subnet object: an announced write need not be waited for. */
+  readonly verified?: boolean
+  /** A wished address outside the window will do, too, where excludeIps list it (OUTSIDE_WINDOW=pin). */
+  readonly pins?: boolean
+  /**
+   * The object is being written by somebody else, whom this answer lets go on: one wish is held without a call, and the
+   * answer is always `answer` or `busy`. Seeing the object binds it; no object within the straggler time frees it (P22).
+   */
+  readonly admission?: boolean
+}
+
+/** An IP object that is there, to be made a reservation as it is. */
+export interface AdoptRequest extends Keyed {
+  readonly seen: SeenIp
+  readonly dryRun: boolean
+  /** As in HoldRequest. */
   readonly verified?: boolean
 }
 
@@ -154,6 +208,29 @@ export interface Located {
   readonly mismatch?: boolean
 }
 
+/** What a comparison needs to know of a space; `view` and `counters` absent where nobody told it of a Subnet. */
+export interface Inspection {
+  readonly view?: SpaceView
+  /** What the Subnet's status should say. */
+  readonly counters?: SubnetCounters
+  /** The counters are about to be told. */
+  readonly isTelling: boolean
+}
+
+/**
+ * One thing to mend. reassert: make a promise's object again, once a read has proven it gone. mend: give an object of
+ * ours back its labels and marks, and with `finalizer` Kube-OVN's finalizer. counters: tell them again.
+ */
+export type RepairRequest =
+  | { readonly act: 'counters' }
+  | ({
+      readonly tenant: string
+      /** The row as it was compared. */
+      readonly name: string
+      readonly id: string
+      readonly epoch: number
+    } & ({ readonly act: 'reassert' } | { readonly act: 'mend'; readonly finalizer: boolean }))
+
 export interface Report {
   readonly op: string
   readonly driver: number
@@ -163,6 +240,7 @@ export interface Report {
 
 export interface OpView {
   readonly id: string
+  readonly tenant: string
   readonly kind: OpKind
   readonly state: 'running' | 'done' | 'failed'
   readonly phase: string
@@ -199,6 +277,14 @@ export interface FamilyView {
   readonly free: bigint
 }
 
+/** What one namespace has of a Subnet, and may have by its quota. */
+export interface QuotaView {
+  readonly namespace: string
+  readonly used: number
+  readonly limit?: number
+  readonly maxTtlSeconds?: number
+}
+
 export interface SpaceView {
   readonly facts: SubnetFacts
   readonly protocol: 'IPv4' | 'IPv6' | 'Dual'
@@ -214,7 +300,62 @@ export interface SpaceView {
   readonly v6Available: bigint
   readonly v4?: FamilyView
   readonly v6?: FamilyView
+  readonly quotas?: readonly QuotaView[]
 }
+
+/**
+ * An IP object as the mirror saw it, reduced to what the ledger decides on; addresses and MAC as written there. A Vip is
+ * told of in the same form, its name with VIP_PREFIX before it.
+ */
+export interface SeenIp {
+  readonly name: string
+  readonly uid: string
+  readonly resourceVersion: string
+  /** creationTimestamp, RFC 3339. */
+  readonly createdAt: string
+  readonly namespace: string
+  readonly podName: string
+  readonly podType: string
+  readonly v4IpAddress: string
+  readonly v6IpAddress: string
+  readonly ipAddress: string
+  readonly macAddress: string
+  /** Label ip_reserved; "" where it has none. */
+  readonly reserved: string
+  readonly finalizers: readonly string[]
+  readonly terminating: boolean
+  /** Annotation berth/force: wants to go although its owner lives. */
+  readonly force: boolean
+  /** Annotations berth/op and berth/epoch; "" and 0 where it has none. */
+  readonly operation: string
+  readonly epoch: number
+  /** Annotation berth/reason. */
+  readonly reason: string
+}
+
+/** News of the IP objects (and Vips) whose spec names this Subnet, in the order of the watch. */
+export type IpNews =
+  /**
+   * One part of all of them, as they were at `version`. After the `last` part of a list, what no part named is gone.
+   * A new `list` id begins anew.
+   */
+  | {
+      readonly kind: 'list'
+      readonly list: string
+      readonly last: boolean
+      readonly version: string
+      readonly objects: readonly SeenIp[]
+      /** How what follows from it is to be done. */
+      readonly mode?: Mode
+    }
+  /** What changed since the news before; an object that moved to another Subnet is `gone` here. */
+  | {
+      readonly kind: 'changes'
+      readonly version: string
+      readonly objects: readonly SeenIp[]
+      readonly gone: readonly { readonly name: string; readonly uid: string }[]
+      readonly mode?: Mode
+    }
 
 export interface LedgerPort {
   /** Takes a Subnet as seen in the cluster; older news than known is ignored. `token`: from announce. */
@@ -232,13 +373,30 @@ export interface LedgerPort {
   retire(): Promise<Result<{ readonly view: SpaceView; readonly token: string }, Problem>>
   /** The Subnet object is gone. Rows, if any, are kept as orphans. */
   subnetGone(uid: string): Promise<void>
+  /**
+   * Takes what the mirror saw of this Subnet's IP objects (faults.md (a), transitions): addresses of others become
+   * foreign, an object of ours that is being deleted is released or put back. Once this returns, the news is kept; the
+   * mirror may forget it. Repeated news changes nothing.
+   */
+  observe(news: IpNews): Promise<Result<undefined, Problem>>
+  /** An owner went away (or ended): whatever waits for that is looked at now. */
+  nudge(owner: { readonly namespace: string; readonly podName: string }): Promise<void>
   hold(request: HoldRequest): Promise<Opened>
+  /** Makes an IP object that is not ours a reservation, with its address and MAC. */
+  adopt(request: AdoptRequest): Promise<Opened>
   locate(targets: readonly Target[], keyed: Keyed): Promise<Located>
   release(request: ReleaseRequest): Promise<Opened>
   /** Keeps a final refusal the caller came to by itself under the key; answers what the key says by now. */
   refuse(keyed: Keyed, why: Problem): Promise<Opened>
+  /** What a comparison begins with; changes nothing. @returns `rate_limited` */
+  inspect(): Promise<Result<Inspection, Problem>>
+  /** Begins what mends one thing. Never frees anything; asked again, it joins what is under way. */
+  repair(request: RepairRequest): Promise<Opened>
   report(report: Report): Promise<Next>
-  resume(op: string, driver: number): Promise<Next>
+  /** `waitMs`: comes back when news that it waits for has come, or that time is over. */
+  resume(op: string, driver: number, waitMs?: number): Promise<Next>
+  /** Somebody who was asked wants this object deleted: beside the controller that tells a release from a collection. */
+  want(object: { readonly name: string; readonly uid: string }): Promise<void>
   /** The operation's answer, or undefined when `waitMs` ended first or there is no such operation. */
   settled(op: string, waitMs: number): Promise<Answer | undefined>
   find(name: string): Promise<LeaseView | undefined>

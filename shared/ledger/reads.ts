@@ -4,6 +4,7 @@ import { portName } from '../kube-ovn/names.ts'
 import { type Counts, usingObjects } from './counts.ts'
 import { knownKey } from './hold.ts'
 import type { LeaseRow, LeaseState } from './lease.ts'
+import type { OpRow } from './op.ts'
 import { fitPools } from './pools.ts'
 import type {
   FamilyView,
@@ -16,6 +17,7 @@ import type {
   SpaceView,
   Target,
 } from './port.ts'
+import { quotasOf } from './quota.ts'
 import type { Space, SubnetRecord } from './space.ts'
 import { itemLeases } from './steps.ts'
 
@@ -53,7 +55,9 @@ export function page(
   if (few) {
     const [nic, id] = after
     const rows = few.filter((row) => row.nic > nic || (row.nic === nic && row.id > id))
-    return { leases: rows.map((row) => space.view(row)).filter((view) => matches(view, filter)) }
+    const found = rows.map((row) => space.view(row)).filter((view) => matches(view, filter))
+    const last = found.length > limit ? found[limit - 1] : undefined
+    return last ? { leases: found.slice(0, limit), after: [last.name, last.id] } : { leases: found }
   }
   const leases: LeaseView[] = []
   let cursor = after
@@ -85,8 +89,8 @@ function direct(space: Space, filter: LeaseFilter): readonly LeaseRow[] | undefi
   if (!address.ok) return []
   const { family, value } = address.value
   const held = family === 4 ? space.leases.byV4(value) : space.leases.byV6(value)
-  const stranded = space.leases.stranded().filter((row) => (family === 4 ? row.v4 : row.v6) === value)
-  return [...(held ? [held] : []), ...stranded].sort(byName)
+  const outside = space.leases.outside().filter((row) => (family === 4 ? row.v4 : row.v6) === value)
+  return [...(held ? [held] : []), ...outside].sort(byName)
 }
 
 function byName(a: LeaseRow, b: LeaseRow): number {
@@ -117,9 +121,10 @@ export function operation(space: Space, id: string): OpView | undefined {
   const answered = op.response?.kind === 'done' ? op.response.leases : undefined
   return {
     id: op.id,
+    tenant: op.tenant,
     kind: op.kind,
     state: op.state,
-    phase: op.phase,
+    phase: phaseOf(op),
     leases:
       answered ?? (op.state === 'failed' ? [] : itemLeases(space, op).filter((lease) => lease !== undefined)),
     ...(op.state === 'failed' && op.problem ? { problem: op.problem } : {}),
@@ -128,10 +133,40 @@ export function operation(space: Space, id: string): OpView | undefined {
   }
 }
 
+/** As its caller reads it: what waits for kube-ovn-controller, or for a Pod that came back, says so (faults.md 87). */
+function phaseOf({ kind, state, phase, items }: OpRow): string {
+  if (state !== 'running') return phase
+  if (kind === 'release' && items.some(({ alive }) => alive !== undefined)) return 'pod_started'
+  const isWaiting = items.some(
+    ({ beside, stage, uid, made }) =>
+      beside && (stage === 'ack' || (stage === 'recheck' && uid !== undefined && !made)),
+  )
+  return isWaiting ? 'waiting_for_controller' : phase
+}
+
 /** The Subnet with its counts; undefined while nobody told the ledger of one. */
 export function spaceView(space: Space): SpaceView | undefined {
   const record = space.subnet
-  return record && viewOf(record, space.config, space.counts)
+  if (!record) return undefined
+  const quotas = quotasOf(space)
+  const view = viewOf(record, space.plain, space.counts, excludedSayings(space))
+  return quotas ? { ...view, quotas } : view
+}
+
+/** Objects that only say an address inside excludeIps, which their rows do not have and so do not count. */
+function excludedSayings(space: Space): number {
+  const { leases, claims } = space
+  leases.flush()
+  const excludes = space.excludes()
+  return claims.unplaced().filter((claim) => {
+    const row = leases.get(claim.name, claim.id)
+    if (!row) return false
+    const isCounted = (row.v4 !== null && excludes.v4(row.v4)) || (row.v6 !== null && excludes.v6(row.v6))
+    const said = { ...row, v4: claim.v4, v6: claim.v6 }
+    const isExcluded =
+      (said.v4 !== null && excludes.v4(said.v4)) || (said.v6 !== null && excludes.v6(said.v6))
+    return isExcluded && !isCounted && !excludes.isGateway(said)
+  }).length
 }
 
 /** A Subnet's view from its parts. */
@@ -139,8 +174,9 @@ export function viewOf(
   record: Pick<SubnetRecord, 'facts' | 'orphaned'>,
   config: SubnetConfig,
   counts: Counts,
+  excludedSayings = 0,
 ): SpaceView {
-  const using = BigInt(usingObjects(counts))
+  const using = BigInt(usingObjects(counts) - excludedSayings)
   return {
     facts: record.facts,
     protocol: config.protocol === 'Mac' ? 'IPv4' : config.protocol,

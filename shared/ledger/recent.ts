@@ -20,9 +20,9 @@ export class Recent<Value> {
 
   /** Notes what storage holds under `key`. */
   read(key: string, value: Value, weight = 1): void {
-    this.drop(key)
+    this.weight += weight - (this.entries.get(key)?.weight ?? 0)
     this.entries.set(key, { value, weight })
-    this.weight += weight
+    if (this.weight <= this.limit) return
     for (const [oldest] of this.entries) {
       if (this.weight <= this.limit) break
       this.drop(oldest)

@@ -56,6 +56,7 @@ const FIELDS: Readonly<Record<string, string>> = {
 function fieldOf(error: IpamError): string | undefined {
   if (error.field !== undefined) return FIELDS[error.field] ?? error.field
   if (error.kind === 'unknown-pool') return 'ipPool'
+  if (error.kind === 'no-available' || error.reason === 'skipped') return 'subnet'
   return undefined
 }
 

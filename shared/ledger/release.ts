@@ -1,12 +1,14 @@
 import { type Finding, type Problem, problem } from '../problem.ts'
+import { leaving } from './cutting.ts'
 import { knownKey } from './hold.ts'
 import { operationId } from './ids.ts'
+import { issue } from './issue.ts'
 import type { LeaseRow } from './lease.ts'
 import type { ItemState } from './operations.ts'
 import type { Answer, Keyed, LeaseView, Opened, ReleaseRequest } from './port.ts'
 import { isFinal, refusedAnswer } from './refusals.ts'
+import { tooLarge } from './size.ts'
 import type { Space, Verdict } from './space.ts'
-import { issue } from './steps.ts'
 
 /**
  * The transaction that begins a release (L2): the rows are RELEASING from here and there is only one way, forward.
@@ -16,10 +18,11 @@ export function release(space: Space, request: ReleaseRequest): Opened {
   return space.transaction((): Verdict<Opened> => {
     const known = request.dryRun ? undefined : knownKey(space, request)
     if (known) return { commit: false, value: known }
+    space.told(request.mode)
     const opened = open(space, request)
     const answer = opened.value.kind === 'answer' ? opened.value.answer : undefined
     if (!answer || request.dryRun || request.key === undefined || !isFinal(answer)) return opened
-    space.keys.put(request, { answer }, space.clock.nowMs() + space.settings.keyMs)
+    space.keys.put(request, { answer }, space.keptUntilMs)
     return { commit: true, value: opened.value }
   })
 }
@@ -34,7 +37,7 @@ export function refuse(space: Space, request: Keyed, why: Problem): Opened {
     if (known) return { commit: false, value: known }
     const answer: Answer = { kind: 'refused', problem: why }
     const kept = request.key !== undefined && isFinal(answer)
-    if (kept) space.keys.put(request, { answer }, space.clock.nowMs() + space.settings.keyMs)
+    if (kept) space.keys.put(request, { answer }, space.keptUntilMs)
     return { commit: kept, value: { kind: 'answer', answer } }
   })
 }
@@ -63,7 +66,7 @@ function open(space: Space, request: ReleaseRequest): Verdict<Opened> {
           break
         }
         if (same) {
-          space.keys.put(request, { op: op.id, joined: true }, space.clock.nowMs() + space.settings.keyMs)
+          space.keys.put(request, { op: op.id, joined: true }, space.keptUntilMs)
           return { commit: request.key !== undefined, value: { kind: 'join', op: op.id, joined: true } }
         }
         const waiting = problem('releasing', `an operation on ${row.nic} is under way`, {
@@ -97,6 +100,12 @@ function open(space: Space, request: ReleaseRequest): Verdict<Opened> {
   }
   if (findings.length > 0)
     return { commit: false, value: { kind: 'answer', answer: refusedAnswer(findings) } }
+  const cooling = rows.filter((row) => row.state === 'quarantined').map((row) => space.view(row))
+  const large = tooLarge(
+    rows.map((row) => withReason(space.view(row), request.reason)),
+    cooling,
+  )
+  if (large) return { commit: false, value: { kind: 'answer', answer: { kind: 'refused', problem: large } } }
   if (request.dryRun || rows.every((row) => row.state === 'quarantined')) {
     const cools = (row: LeaseRow) => row.bit && space.settings.quarantineMs > 0
     const leases = rows.map((row) =>
@@ -105,6 +114,11 @@ function open(space: Space, request: ReleaseRequest): Verdict<Opened> {
     return { commit: false, value: { kind: 'answer', answer: { kind: 'done', created: false, leases } } }
   }
   return begin(space, request, rows)
+}
+
+/** What cools down already keeps its own; it is counted as if it did not. */
+function withReason(lease: LeaseView, reason: string | undefined): LeaseView {
+  return reason === undefined ? lease : { ...lease, reason }
 }
 
 function begin(space: Space, request: ReleaseRequest, rows: readonly LeaseRow[]): Verdict<Opened> {
@@ -121,6 +135,8 @@ function begin(space: Space, request: ReleaseRequest, rows: readonly LeaseRow[])
       items.push({ nic: row.nic, id: row.id, stage: 'gone', present: true, seen, tries: 0 })
       continue
     }
+    // By force, somebody else's: from here its object is this operation's.
+    if (space.claims.get(row.nic)?.id === row.id) space.claims.delete(row.nic)
     const after = space.leases.update(row, {
       state: 'releasing',
       epoch: row.epoch + 1,
@@ -131,7 +147,8 @@ function begin(space: Space, request: ReleaseRequest, rows: readonly LeaseRow[])
     items.push({
       nic: row.nic,
       id: row.id,
-      stage: row.uid === null ? 'recheck' : 'delete',
+      ...leaving(space, row, { forced: request.force, beside: space.begun.beside === true }),
+      ...space.begun,
       ...(row.uid === null ? {} : { uid: row.uid }),
       ...(row.proofMs === null ? {} : { proofMs: row.proofMs }),
       tries: 0,
@@ -141,13 +158,14 @@ function begin(space: Space, request: ReleaseRequest, rows: readonly LeaseRow[])
     space,
     {
       id: op,
+      tenant: request.tenant,
       kind: 'release',
       phase: 'delete',
       state: 'running',
       driver: 1,
       attempt: 0,
       issuedMs: space.nowMs,
-      deadlineMs: space.nowMs + space.settings.ackMs,
+      deadlineMs: space.slowMs + space.settings.ackMs,
       nextMs: null,
       items,
       problem: null,
@@ -157,6 +175,6 @@ function begin(space: Space, request: ReleaseRequest, rows: readonly LeaseRow[])
     },
     'insert',
   )
-  space.keys.put(request, { op }, wallMs + space.settings.keyMs)
+  space.keys.put(request, { op }, space.keptUntilMs)
   return { commit: true, value: { kind: 'drive', op, leases, next } }
 }

@@ -1,73 +1,23 @@
 import { type Finding, type Problem, problemOf } from '../problem.ts'
+import { adopting, meet } from './adopt.ts'
+import { announce, releasedMessage, reservedMessage } from './announce.ts'
+import { anew } from './cutting.ts'
+import { close, coolDown, letGo } from './ending.ts'
+import { followUp, looking, reasserting, removed, waitForOwner } from './follow.ts'
+import { issue, rowOf, timing } from './issue.ts'
+import { inTime, learn, standing, turnBack } from './learn.ts'
 import type { LeaseRow } from './lease.ts'
 import type { OpRow } from './op.ts'
-import {
-  type Call,
-  type ItemState,
-  inTime,
-  issued,
-  learn,
-  nextCall,
-  standing,
-  type Timing,
-  turnBack,
-  waitUntilMs,
-} from './operations.ts'
-import type { Answer, LeaseView, Next, Report } from './port.ts'
+import type { LeaseView, Next, Report } from './port.ts'
+import { withUse } from './quota.ts'
+import { mending } from './repair.ts'
+import { brief } from './size.ts'
 import type { Space } from './space.ts'
+import { choosingAgain } from './vacancy.ts'
+import { witnessed } from './witness.ts'
 
-/** Calls handed out at once; more wait for the next step. */
-const CALLS_PER_STEP = 1_000
-/** Epoch of a row that was never held before. */
-const FIRST_EPOCH = 1
 /** A group that lost one of its promises to a release may ask again this soon. */
 const RELEASED_RETRY_MS = 1_000
-
-function timing(space: Space, op: OpRow): Timing {
-  return {
-    nowMs: space.nowMs,
-    issuedMs: op.issuedMs,
-    deadlineMs: op.deadlineMs,
-    stragglerMs: space.settings.stragglerMs,
-    sendMs: space.settings.sendMs,
-  }
-}
-
-/**
- * Hands out the next calls of an operation, or says how long to wait. The attempt row is written in the same
- * transaction, so it is flushed before the reply that lets the driver send. The caller is in a transaction.
- */
-export function issue(space: Space, op: OpRow, write: 'insert' | 'update'): Next {
-  const items = [...op.items]
-  const calls: Call[] = []
-  const at = timing(space, op)
-  for (const [index, item] of items.entries()) {
-    if (calls.length === CALLS_PER_STEP) break
-    const call = nextCall(item, index, space.nowMs)
-    if (!call) continue
-    calls.push(call)
-    items[index] = issued(item, call, at)
-  }
-  const save = (row: OpRow) => (write === 'insert' ? space.ops.insert(row) : space.ops.update(row))
-  if (calls.length === 0) {
-    const untilMs = Math.max(waitUntilMs(items) ?? space.nowMs, space.nowMs + 1)
-    save({ ...op, items, nextMs: untilMs, updatedAt: space.clock.nowMs() })
-    return { kind: 'wait', op: op.id, driver: op.driver, delayMs: untilMs - space.nowMs }
-  }
-  const attempt = op.attempt + 1
-  save({
-    ...op,
-    items,
-    attempt,
-    issuedMs: space.nowMs,
-    nextMs: space.nowMs + space.settings.driveMs,
-    updatedAt: space.clock.nowMs(),
-  })
-  if (calls.some((call) => call.verb !== 'read')) {
-    space.ops.openAttempt(op.id, attempt, op.driver, space.nowMs, calls)
-  }
-  return { kind: 'send', op: op.id, driver: op.driver, attempt, sendMs: space.settings.sendMs, calls }
-}
 
 /** What a driver learnt, and what follows from it, in one transaction. A driver that was superseded changes nothing. */
 export function report(space: Space, told: Report): Next {
@@ -78,12 +28,13 @@ export function report(space: Space, told: Report): Next {
     }
     const items = [...op.items]
     const at = timing(space, op)
-    for (const evidence of told.evidence) {
+    const learnt = told.evidence.map((evidence) => brief(evidence, items.length))
+    for (const evidence of learnt) {
       const item = items[evidence.item]
       if (!item) throw new Error(`operation ${op.id} has no item ${evidence.item}`)
       items[evidence.item] = learn(op.phase, item, evidence, at)
     }
-    space.ops.closeAttempt(op.id, told.attempt, told.evidence)
+    space.ops.closeAttempt(op.id, told.attempt, learnt)
     return { commit: true, value: advance(space, { ...op, items }) }
   })
 }
@@ -94,7 +45,7 @@ export function resume(space: Space, id: string, driver: number): Next {
     const op = space.ops.get(id)
     if (op?.state !== 'running' || op.driver !== driver)
       return { commit: false, value: { kind: 'lost', op: id } }
-    return { commit: true, value: issue(space, op, 'update') }
+    return { commit: true, value: advance(space, op) }
   })
 }
 
@@ -108,9 +59,11 @@ export function takeOver(
     if (op?.state !== 'running' || op.nextMs === null || op.nextMs > space.nowMs) {
       return { commit: false, value: undefined }
     }
-    const at = timing(space, op)
-    const items = op.phase === 'post' ? op.items.map((item) => inTime(item, at)) : op.items
-    const next = advance(space, { ...op, items, driver: op.driver + 1 })
+    const next = advance(space, {
+      ...op,
+      driver: op.driver + 1,
+      items: op.items.map((item) => anew(item, op.phase)),
+    })
     return { commit: true, value: { leases: itemLeases(space, op), next } }
   })
 }
@@ -123,13 +76,42 @@ export function itemLeases(space: Space, op: OpRow): (LeaseView | undefined)[] {
   })
 }
 
-function advance(space: Space, op: OpRow): Next {
+/** What follows from where the items of an operation stand. The caller is in a transaction. */
+export function advance(space: Space, op: OpRow): Next {
+  switch (op.phase) {
+    case 'post':
+    case 'fence':
+    case 'delete':
+      return asked(space, op)
+    case 'owner':
+      return waitForOwner(space, op)
+    case 'adopt':
+      return adopting(space, op)
+    case 'reassert':
+      return reasserting(space, op)
+    case 'look':
+      return looking(space, op)
+    case 'mend':
+      return mending(space, op)
+    default:
+      return op.phase satisfies never
+  }
+}
+
+function asked(space: Space, was: OpRow): Next {
+  const at = timing(space, was)
+  const chosen = was.phase === 'post' ? choosingAgain(space, was.id, was.items) : was.items
+  const items = was.phase === 'post' ? chosen.map((item) => witnessed(space, inTime(item, at))) : chosen
+  const op = { ...was, items }
   const stands = standing(op.phase, op.items)
   switch (stands.kind) {
     case 'going':
-      return issue(space, op, 'update')
+      noteWaiting(space, op)
+      return withRows(space, op, chosen === was.items, issue(space, op, 'update'))
     case 'proven':
       return bind(space, op)
+    case 'found':
+      return meet(space, op)
     case 'turn': {
       const first = stands.findings[0]
       const why: Problem = {
@@ -158,7 +140,7 @@ function bind(space: Space, op: OpRow): Next {
   const leases = op.items.map((item) => {
     const row = rowOf(space, item)
     if (item.present) return space.view(row)
-    return space.view(
+    const bound = space.view(
       space.leases.update(row, {
         state: 'bound',
         epoch: row.epoch + 1,
@@ -168,8 +150,12 @@ function bind(space: Space, op: OpRow): Next {
         proofMs: item.proofMs ?? null,
       }),
     )
+    announce(space, { name: row.nic, uid: item.uid ?? null }, 'Reserved', reservedMessage(bound))
+    return bound
   })
-  return close(space, op, 'done', { kind: 'done', created: true, leases })
+  const ended = close(space, op, 'done', { kind: 'done', created: true, leases: withUse(space, leases) })
+  for (const { nic, id, present } of op.items) if (!present) followUp(space, nic, id)
+  return ended
 }
 
 function releasedMeanwhile(space: Space, op: OpRow): Problem | undefined {
@@ -183,6 +169,16 @@ function releasedMeanwhile(space: Space, op: OpRow): Problem | undefined {
   return findings.length > 0 ? { ...problemOf(findings), retryAfterMs: RELEASED_RETRY_MS } : undefined
 }
 
+/** A held row loses its address to somebody or something else: its reserve turns back, at once and by itself. */
+export function loseHold(space: Space, row: LeaseRow, why: Problem): void {
+  const op = space.ops.get(row.op)
+  if (op?.state !== 'running' || op.phase !== 'post') return
+  fence(space, { ...op, driver: op.driver + 1 }, why)
+  // Nobody holds the step just handed out: let the alarm take over at once.
+  const turned = space.ops.get(op.id)
+  if (turned?.state === 'running') space.ops.update({ ...turned, nextMs: space.nowMs })
+}
+
 /**
  * Turns a reserve back: from here it is never bound. Items nothing was sent for are free at once, the others are
  * looked for and removed first. Also the way of a held address that a live change put outside its CIDR.
@@ -190,7 +186,8 @@ function releasedMeanwhile(space: Space, op: OpRow): Problem | undefined {
 export function fence(space: Space, op: OpRow, why: Problem): Next {
   const items = op.items.map((item) => {
     const back = turnBack(item)
-    if (item.present) return back
+    // One that was given up to a port has no row any more (vacancy.ts).
+    if (item.present || (item.taken !== undefined && back.stage === 'gone')) return back
     const row = rowOf(space, item)
     if (back.stage === 'gone') letGo(space, row, back)
     else space.leases.update(row, { state: 'releasing', epoch: row.epoch + 1, op: op.id })
@@ -200,7 +197,23 @@ export function fence(space: Space, op: OpRow, why: Problem): Next {
   return items.every((item) => item.stage === 'gone') ? failed(space, turned) : issue(space, turned, 'update')
 }
 
+/** The rows, where they are others than the driver was given. */
+function withRows(space: Space, op: OpRow, same: boolean, next: Next): Next {
+  return same || next.kind !== 'send'
+    ? next
+    : { ...next, leases: op.items.map((item) => space.view(rowOf(space, item))) }
+}
+
+/** An owner that came after the release had begun: his port is not cut, and the release waits for him to go (fault 87). */
+function noteWaiting(space: Space, op: OpRow): void {
+  for (const { nic, id, alive } of op.items) {
+    if (op.phase !== 'delete' || alive === undefined) continue
+    space.notes.set(id, 'waiting', `the release of ${nic} waits: ${alive}`)
+  }
+}
+
 function failed(space: Space, op: OpRow): Next {
+  if (op.kind === 'fence') return removed(space, op)
   for (const item of op.items) {
     const row = item.present ? undefined : space.leases.get(item.nic, item.id)
     if (row?.state === 'releasing' && row.op === op.id) coolDown(space, row, item)
@@ -210,53 +223,12 @@ function failed(space: Space, op: OpRow): Next {
 }
 
 function released(space: Space, op: OpRow): Next {
-  const leases = op.items.map((item) => item.seen ?? coolDown(space, rowOf(space, item), item))
-  return close(space, op, 'done', { kind: 'done', created: false, leases })
-}
-
-/** Nothing was sent for it: free at once, unless it came out of a cool-down, which then begins anew. */
-function letGo(space: Space, row: LeaseRow, item: ItemState): void {
-  if (row.originEpoch === FIRST_EPOCH) free(space, row)
-  else coolDown(space, row, item)
-}
-
-/** Confirmed gone: into the cool-down, or free where there is none or the row held no bit. */
-function coolDown(space: Space, row: LeaseRow, item: ItemState): LeaseView {
-  const gone = { epoch: row.epoch + 1, uid: null, rv: null, proofMs: item.proofMs ?? null }
-  if (!row.bit || space.settings.quarantineMs === 0) {
-    free(space, row)
-    return space.view({ ...row, ...gone }, 'free')
-  }
-  const freeMs = space.nowMs + space.settings.quarantineMs
-  return space.view(space.leases.update(row, { ...gone, state: 'quarantined', freeMs }))
-}
-
-/** Takes a row and its bits away. The addresses go back to the allocator's order of re-use. */
-export function free(space: Space, row: LeaseRow): void {
-  const { leases, allocator } = space
-  leases.delete(row)
-  // Without its bit a row may still hold one family's address, unless somebody has it by now.
-  if (row.v4 !== null && (row.bit || !leases.byV4(row.v4))) allocator.vacate(4, row.v4)
-  if (row.v6 !== null && (row.bit || !leases.byV6(row.v6))) allocator.vacate(6, row.v6)
-}
-
-function close(space: Space, op: OpRow, state: 'done' | 'failed', answer: Answer): Next {
-  space.ops.update({
-    ...op,
-    state,
-    nextMs: null,
-    response: answer.kind === 'done' ? answer : null,
-    problem: answer.kind === 'refused' ? answer.problem : op.problem,
-    updatedAt: space.clock.nowMs(),
+  const leases = op.items.map((item) => {
+    if (item.seen) return item.seen
+    const row = rowOf(space, item)
+    const given = coolDown(space, row, item)
+    announce(space, { name: row.nic, uid: row.uid ?? item.uid ?? null }, 'Released', releasedMessage(given))
+    return item.spared === undefined ? given : { ...given, notes: [...(given.notes ?? []), item.spared] }
   })
-  // Attempts whose driver never reported: what became of them was found out by reading.
-  if (op.driver > 1) space.ops.abandonAttempts(op.id)
-  space.closing(op.id, answer)
-  return { kind: 'answer', op: op.id, answer }
-}
-
-function rowOf(space: Space, item: ItemState): LeaseRow {
-  const row = space.leases.get(item.nic, item.id)
-  if (!row) throw new Error(`the row of ${item.nic} is gone while its operation is open`)
-  return row
+  return close(space, op, 'done', { kind: 'done', created: false, leases })
 }

@@ -3,14 +3,17 @@ import { type Problem, problem } from '../problem.ts'
 import { err, ok, type Result } from '../result.ts'
 import { type PoolWrite, pending, type Retiring, settle, undertaking } from './announced.ts'
 import { noCounts, recount } from './counts.ts'
-import { configOf } from './facts.ts'
+import { free } from './ending.ts'
+import { configOf, plainOf } from './facts.ts'
 import type { LeaseRow } from './lease.ts'
+import { settleClaim } from './place.ts'
 import { applyPools, changedPools } from './pools.ts'
 import type { PoolChange, SpaceView, SubnetFacts } from './port.ts'
 import { spaceView, viewOf } from './reads.ts'
 import { findingOf } from './refusals.ts'
 import type { Space, Verdict } from './space.ts'
-import { fence, free } from './steps.ts'
+import { loseHold } from './steps.ts'
+import { isOlder } from './version.ts'
 
 /**
  * Takes the Subnet and its pools as the cluster has them. Older news of either is ignored; a changed CIDR, gateway or
@@ -43,7 +46,7 @@ export function preview(space: Space, facts: SubnetFacts): Result<SpaceView, Pro
 /** The same where there is no space yet. */
 export function previewNew(facts: SubnetFacts): Result<SpaceView, Problem> {
   const config = usable(facts)
-  return config.ok ? ok(viewOf({ facts, orphaned: false }, config.value, noCounts())) : config
+  return config.ok ? ok(viewOf({ facts, orphaned: false }, plainOf(facts), noCounts())) : config
 }
 
 function usable(facts: SubnetFacts): Result<SubnetConfig, Problem> {
@@ -169,7 +172,7 @@ export function retire(space: Space): Result<{ readonly view: SpaceView; readonl
 
 /** Why a Subnet with rows is not removed. */
 export const inUse = (name: string): Problem =>
-  problem('subnet_in_use', `${name} has reservations, or addresses that cool down`)
+  problem('subnet_in_use', `${name} has reservations, or addresses that cool down`, { field: 'name' })
 
 /** Whether any row is left, as far as the counts tell. */
 export function isOccupied({ v4, v6, using }: SpaceView): boolean {
@@ -203,12 +206,6 @@ export function subnetGone(space: Space, uid: string): void {
   })
 }
 
-/** resourceVersions of one cluster's Subnets compare as integers; where one is not, news counts as new. */
-function isOlder(seen: string, known: string): boolean {
-  if (!/^\d{1,30}$/.test(seen) || !/^\d{1,30}$/.test(known)) return false
-  return BigInt(seen) < BigInt(known)
-}
-
 function apply(space: Space, config: SubnetConfig): void {
   const { changed } = space.allocator.configure(config)
   if (!changed) return
@@ -218,10 +215,11 @@ function apply(space: Space, config: SubnetConfig): void {
     if (row) fallOut(space, row)
   }
   for (const row of space.leases.outside()) {
+    if (row.state === 'foreign') continue
     holdInside(space, row)
     if (contains(config, row)) comeBack(space, row)
   }
-  markGateways(space)
+  for (const claim of space.claims.every()) settleClaim(space, claim)
   space.setCounts(recount(space.leases.all(), space.excludes()))
 }
 
@@ -233,24 +231,24 @@ function fallOut(space: Space, row: LeaseRow): void {
       return
     case 'held': {
       const stranded = space.leases.update(row, { bit: false })
-      const op = space.ops.get(stranded.op)
-      if (op?.state === 'running' && op.phase === 'post') {
-        const why = problem('out_of_range', `${row.nic}: the Subnet no longer contains the address`)
-        fence(space, { ...op, driver: op.driver + 1 }, why)
-        // Nobody holds the step just handed out: let the alarm take over at once.
-        const turned = space.ops.get(op.id)
-        if (turned?.state === 'running') space.ops.update({ ...turned, nextMs: space.nowMs })
-      }
+      loseHold(
+        space,
+        stranded,
+        problem('out_of_range', `${row.nic}: the Subnet no longer contains the address`),
+      )
       return
     }
     case 'releasing':
-      space.leases.update(row, { bit: false })
-      return
+    // The CIDR may be back before the cool-down is over.
     case 'quarantined':
-    case 'foreign':
       space.leases.update(row, { bit: false })
-      free(space, { ...row, bit: false })
       return
+    case 'foreign': {
+      const claim = space.claims.get(row.nic)
+      if (claim?.id === row.id) settleClaim(space, claim)
+      else free(space, row)
+      return
+    }
     case 'stranded':
       return
     default:
@@ -262,12 +260,9 @@ function comeBack(space: Space, row: LeaseRow): void {
   const taken =
     (row.v4 !== null && space.leases.byV4(row.v4) !== undefined) ||
     (row.v6 !== null && space.leases.byV6(row.v6) !== undefined)
-  if (taken) {
-    space.leases.update(row, { contested: true })
-    return
-  }
+  if (taken) return
   if (row.state === 'stranded') {
-    space.leases.update(row, { state: 'bound', bit: true, contested: false, epoch: row.epoch + 1 })
+    space.leases.update(row, { state: 'bound', bit: true, epoch: row.epoch + 1 })
   } else space.leases.update(row, { bit: true })
 }
 
@@ -275,16 +270,6 @@ function comeBack(space: Space, row: LeaseRow): void {
 function holdInside(space: Space, row: LeaseRow): void {
   if (row.v4 !== null) space.allocator.occupy(4, row.v4)
   if (row.v6 !== null) space.allocator.occupy(6, row.v6)
-}
-
-/** A gateway moved onto a promise (faults.md 59): kept, and said. */
-function markGateways(space: Space): void {
-  const { v4, v6 } = space.config
-  const holders = [
-    v4?.gateway === undefined ? undefined : space.leases.byV4(v4.gateway),
-    v6?.gateway === undefined ? undefined : space.leases.byV6(v6.gateway),
-  ]
-  for (const row of holders) if (row && !row.contested) space.leases.update(row, { contested: true })
 }
 
 /** Whether every address of the row is usable in the Subnet. */
