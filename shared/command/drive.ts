@@ -2,7 +2,10 @@ import type { Clock } from '../clock.ts'
 import type { ClusterPort } from '../cluster/port.ts'
 import type { Evidence } from '../ledger/operations.ts'
 import type { Answer, LeaseView, LedgerPort, Next } from '../ledger/port.ts'
-import { evidenceOf, requestOf } from './evidence.ts'
+import type { OvnPort } from '../ovn/port.ts'
+import { type CallSettings, evidenceOf, requestsOf } from './evidence.ts'
+import { holdersEvidence } from './holders.ts'
+import { isPortCall, portEvidence, portRequests } from './port-evidence.ts'
 
 /** How a drive ended: with the operation's answer, or still open (the alarm goes on). */
 export type Driven =
@@ -12,8 +15,9 @@ export type Driven =
 export interface DrivePorts {
   readonly ledger: LedgerPort
   readonly cluster: ClusterPort
+  readonly ovn: OvnPort
   readonly clock: Clock
-  readonly authority: 'alone' | 'beside'
+  readonly settings: CallSettings
 }
 
 /**
@@ -22,17 +26,20 @@ export interface DrivePorts {
  */
 export async function drive(
   ports: DrivePorts,
-  leases: readonly (LeaseView | undefined)[],
+  given: readonly (LeaseView | undefined)[],
   first: Next,
   limits: {
     readonly budgetMs: number
     /** When the caller asked for `first`: its age counts from there. */
     readonly askedMs: number
+    /** The longest wait that is sat out; what has to wait longer is left open. Default: the budget. */
+    readonly restMs?: number
   },
 ): Promise<Driven> {
   const { ledger, clock } = ports
   const startedMs = clock.nowMs()
   const leftMs = () => limits.budgetMs - (clock.nowMs() - startedMs)
+  let leases = given
   let next = first
   let askedMs = limits.askedMs
   for (;;) {
@@ -44,12 +51,14 @@ export async function drive(
         return answer ? { kind: 'answer', answer } : { kind: 'open', retryAfterMs: 1_000 }
       }
       case 'wait':
-        if (next.delayMs > leftMs()) return { kind: 'open', retryAfterMs: next.delayMs }
-        await clock.sleep(next.delayMs)
+        if (next.delayMs > Math.min(leftMs(), limits.restMs ?? Number.POSITIVE_INFINITY))
+          return { kind: 'open', retryAfterMs: next.delayMs }
+        if (!next.listens) await clock.sleep(next.delayMs)
         askedMs = clock.nowMs()
-        next = await ledger.resume(next.op, next.driver)
+        next = await ledger.resume(next.op, next.driver, next.listens ? next.delayMs : 0)
         break
       case 'send': {
+        leases = next.leases ?? leases
         const evidence = await send(ports, leases, next, askedMs)
         const { op, driver, attempt } = next
         askedMs = clock.nowMs()
@@ -78,12 +87,32 @@ async function send(
   if (ageMs < 0 || ageMs > step.sendMs) {
     return pairs.map(({ call }) => ({ item: call.item, result: 'unsent' }))
   }
-  const replies = await ports.cluster.send(
-    pairs.map(({ call, lease }) => requestOf(call, lease, ports.authority)),
-  )
+  const asked = pairs.map(({ call, lease }) => requestsOf(call, lease, ports.settings))
+  const requests = asked.flat()
+  const looked = pairs.map(({ call, lease }) => (isPortCall(call) ? portRequests(call, lease) : []))
+  const lookups = looked.flat()
+  const [replies, said, holders] = await Promise.all([
+    requests.length > 0 ? ports.cluster.send(requests) : [],
+    lookups.length > 0 ? ports.ovn.send(lookups) : [],
+    holdersEvidence(
+      ports.cluster,
+      pairs.filter(({ call }) => call.verb === 'holders'),
+    ),
+  ])
+  let from = 0
+  let heard = 0
   return pairs.map(({ call, lease }, index) => {
-    const reply = replies[index]
-    if (!reply) throw new Error('fewer replies than requests')
-    return evidenceOf(call, lease, reply)
+    if (isPortCall(call)) {
+      const answers = said.slice(heard, heard + (looked[index]?.length ?? 0))
+      heard += answers.length
+      return portEvidence(call, answers)
+    }
+    const to = from + (asked[index]?.length ?? 0)
+    const answers = replies.slice(from, to)
+    if (answers.length < to - from) throw new Error('fewer replies than requests')
+    from = to
+    const held = holders.get(call)
+    if (held) return held
+    return evidenceOf(call, lease, answers)
   })
 }

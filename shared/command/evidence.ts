@@ -1,8 +1,23 @@
-import type { ClusterFailure, ClusterReply, ClusterRequest, KubeObject } from '../cluster/port.ts'
+import type { ClusterFailure, ClusterReply, ClusterRequest, KubeObject, ObjectRef } from '../cluster/port.ts'
 import { type IpObject, type IpSpec, ipObject } from '../kube-ovn/ip-object.ts'
-import { ANNOTATION_OP, DEPRECATED_FINALIZER, FINALIZER, type PodType } from '../kube-ovn/names.ts'
+import {
+  ANNOTATION_FENCED,
+  ANNOTATION_OP,
+  DEPRECATED_FINALIZER,
+  FINALIZER,
+  LABEL_NODE_NAME,
+  LABEL_RESERVED,
+  LABEL_SUBNET,
+  type PodType,
+  VIP_PREFIX,
+} from '../kube-ovn/names.ts'
 import type { Call, Evidence, SeenObject } from '../ledger/operations.ts'
 import type { LeaseView } from '../ledger/port.ts'
+import { agrees, holds } from '../ledger/said.ts'
+import { aliveBecause, ownerReads, runsElsewhere } from './owners.ts'
+import type { PortCall } from './port-evidence.ts'
+import type { CommandSettings } from './ports.ts'
+import { seenIp, seenVip } from './seen.ts'
 
 /** The IP object a lease stands for, as Berth POSTs it. */
 export function objectOf(lease: LeaseView, authority: 'alone' | 'beside'): IpObject {
@@ -24,36 +39,135 @@ export function objectOf(lease: LeaseView, authority: 'alone' | 'beside'): IpObj
   )
 }
 
-/** The request behind a call of the ledger. Every DELETE has a uid, every PATCH a resourceVersion (invariant 15). */
-export function requestOf(call: Call, lease: LeaseView, authority: 'alone' | 'beside'): ClusterRequest {
-  const ref = { kind: 'IP', name: lease.name } as const
+/** What of the settings a call depends on. */
+export type CallSettings = Pick<CommandSettings, 'keepVmIp'>
+
+/**
+ * The requests behind a call of the ledger: one, but for an owner, who may be alive in several places. Every DELETE has
+ * a uid, every PATCH a resourceVersion (invariant 15).
+ */
+export function requestsOf(call: Call, lease: LeaseView, settings: CallSettings): readonly ClusterRequest[] {
+  const ref = refOf(lease)
   switch (call.verb) {
     case 'create':
-      return { verb: 'create', object: objectOf(lease, authority) }
+      return [{ verb: 'create', object: objectOf(lease, call.beside ? 'beside' : 'alone') }]
+    case 'pod': {
+      const { namespace, podName: name } = lease
+      return [{ verb: 'get', ref: { kind: 'Pod', namespace, name } }]
+    }
+    case 'holders':
+      return []
+    case 'finalize': {
+      const annotations = call.fenced ? { annotations: { [ANNOTATION_FENCED]: lease.origin } } : {}
+      const metadata = { uid: call.uid, finalizers: [...call.finalizers, FINALIZER], ...annotations }
+      return [{ verb: 'patch', ref, patch: { metadata }, resourceVersion: call.rv }]
+    }
     case 'read':
-      return { verb: 'get', ref }
+      return [{ verb: 'get', ref }]
     case 'delete':
-      return { verb: 'delete', ref, uid: call.uid }
-    case 'unfinalize':
-      return {
-        verb: 'patch',
-        ref,
-        patch: { metadata: { finalizers: call.keep.length > 0 ? call.keep : null } },
-        resourceVersion: call.rv,
-      }
+      return [{ verb: 'delete', ref, uid: call.uid }]
+    case 'unfinalize': {
+      const patch = { metadata: { finalizers: call.keep.length > 0 ? call.keep : null } }
+      return [{ verb: 'patch', ref, patch, resourceVersion: call.rv }]
+    }
+    case 'owner':
+      return ownerReads(lease, settings.keepVmIp)
+    case 'port':
+    case 'cut':
+    case 'vacancy':
+      return []
+    case 'adopt':
+      return [{ verb: 'patch', ref, patch: adoption(call, lease), resourceVersion: call.rv }]
     default:
       return call satisfies never
   }
 }
 
+function refOf({ name }: LeaseView): ObjectRef {
+  return name.startsWith(VIP_PREFIX)
+    ? { kind: 'Vip', name: name.slice(VIP_PREFIX.length) }
+    : { kind: 'IP', name }
+}
+
+/** Our marks, and the addresses as the ledger spells them. What else an adopted object says is its owner's. */
+function adoption(
+  { uid, finalizers, complete, mends, beside }: Extract<Call, { verb: 'adopt' }>,
+  lease: LeaseView,
+) {
+  const authority = beside ? 'beside' : 'alone'
+  const { metadata, spec } = objectOf(lease, authority)
+  const { [LABEL_NODE_NAME]: node, ...labels } = metadata.labels ?? {}
+  const isMarked = authority === 'beside' || finalizers.some(isKubeOvnFinalizer)
+  const { v4IpAddress, v6IpAddress, ipAddress, macAddress } = spec as IpSpec
+  return {
+    metadata: {
+      uid,
+      labels: complete ? { ...labels, [LABEL_NODE_NAME]: node } : labels,
+      annotations: metadata.annotations,
+      ...(mends === 'all' ? { finalizers: [...finalizers.filter(isOthers), FINALIZER] } : {}),
+      ...(isMarked || mends !== undefined ? {} : { finalizers: [...finalizers, FINALIZER] }),
+    },
+    spec: complete ? spec : { v4IpAddress, v6IpAddress, ipAddress, macAddress },
+  }
+}
+
+/** The replies to a call, reduced to what the ledger decides on. */
+export function evidenceOf(
+  call: Exclude<Call, PortCall>,
+  lease: LeaseView,
+  replies: readonly ClusterReply[],
+): Evidence {
+  if (call.verb === 'pod') return podEvidence(call.item, lease, replies)
+  if (call.verb === 'owner') return ownerEvidence(call.item, lease, replies)
+  const [reply] = replies
+  if (!reply) throw new Error('fewer replies than requests')
+  return objectEvidence(call, lease, reply)
+}
+
+/** Whether a Pod of the owner's name is there; one that has ended has given its address back. */
+function podEvidence(item: number, lease: LeaseView, [reply]: readonly ClusterReply[]): Evidence {
+  if (!reply) throw new Error('fewer replies than requests')
+  if (reply.ok) {
+    const alive = aliveBecause(lease, reply.value)
+    return { item, result: 'owner', ...(alive === undefined ? {} : { alive }) }
+  }
+  return reply.error.reason === 'NotFound'
+    ? { item, result: 'owner' }
+    : { item, result: 'later', ...retryOf(reply.error) }
+}
+
+const retryOf = ({ retryAfterMs }: ClusterFailure) => (retryAfterMs === undefined ? {} : { retryAfterMs })
+
+/** Whether the owner lives counts only when all that was asked for was answered. */
+function ownerEvidence(item: number, lease: LeaseView, replies: readonly ClusterReply[]): Evidence {
+  let alive: string | undefined
+  let elsewhere: string | undefined
+  for (const reply of replies) {
+    if (!reply.ok) {
+      if (reply.error.reason === 'NotFound') continue
+      const { retryAfterMs } = reply.error
+      return { item, result: 'later', ...(retryAfterMs === undefined ? {} : { retryAfterMs }) }
+    }
+    alive ??= aliveBecause(lease, reply.value)
+    elsewhere ??= runsElsewhere(lease, reply.value)
+  }
+  return {
+    item,
+    result: 'owner',
+    ...(alive === undefined ? {} : { alive }),
+    ...(elsewhere === undefined ? {} : { elsewhere }),
+  }
+}
+
 /** A reply reduced to what the ledger decides on. Nothing in it is believed that does not fit the request. */
-export function evidenceOf(call: Call, lease: LeaseView, reply: ClusterReply): Evidence {
+function objectEvidence(call: Exclude<Call, PortCall>, lease: LeaseView, reply: ClusterReply): Evidence {
   const { item } = call
   if (!reply.ok) return failureEvidence(call, reply.error)
   const object = reply.value as KubeObject<Partial<IpSpec>>
   const { uid, resourceVersion } = object.metadata ?? {}
   // A 2xx with another object, or half of one, tells nothing about what happened (faults.md 23).
-  if (object.metadata?.name !== lease.name || !uid || !resourceVersion) return { item, result: 'unknown' }
+  if (object.metadata?.name !== refOf(lease).name || !uid || !resourceVersion)
+    return { item, result: 'unknown' }
   const seen = seenObject(object, lease, uid, resourceVersion)
   if (call.verb === 'create' && seen.whose !== 'ours') return { item, result: 'unknown' }
   const removed = seen.finalizers.length === 0 && (call.verb === 'delete' || seen.terminating)
@@ -104,19 +218,18 @@ function seenObject(
   const { metadata, spec } = object
   const operation = metadata.annotations?.[ANNOTATION_OP]
   const sameOwner = spec?.namespace === lease.namespace && spec?.podName === lease.podName
+  const said = refOf(lease).kind === 'Vip' ? seenVip(object) : seenIp(object)
+  const sameSubnet = spec?.subnet === lease.subnet
   const ours =
     operation === lease.origin &&
     sameOwner &&
-    spec?.subnet === lease.subnet &&
+    sameSubnet &&
     (spec?.v4IpAddress ?? '') === lease.v4 &&
     (spec?.v6IpAddress ?? '') === lease.v6 &&
-    spec?.macAddress === lease.mac
+    (spec?.macAddress ?? '') === lease.mac
+  const whose = ours ? 'ours' : operation !== undefined && sameOwner && sameSubnet ? 'older' : 'other'
   return {
-    whose: ours
-      ? 'ours'
-      : operation !== undefined && sameOwner && spec?.subnet === lease.subnet
-        ? 'older'
-        : 'other',
+    whose,
     uid,
     rv,
     createdAt: metadata.creationTimestamp ?? '',
@@ -124,9 +237,19 @@ function seenObject(
     finalizer: (metadata.finalizers ?? []).some(isKubeOvnFinalizer),
     finalizers: metadata.finalizers ?? [],
     sameOwner,
+    agrees: sameOwner && sameSubnet && agrees(said, lease),
+    holds: sameSubnet && holds(said, lease),
+    ...(isLabelled(object, lease) ? { labelled: true as const } : {}),
+    ...(whose === 'other' && sameSubnet ? { content: said } : {}),
     description: `${spec?.namespace ?? ''}/${spec?.podName ?? ''} in Subnet ${spec?.subnet ?? ''}`,
   }
 }
+
+function isLabelled({ metadata }: KubeObject, lease: LeaseView): boolean {
+  return metadata.labels?.[LABEL_RESERVED] === 'true' && metadata.labels[LABEL_SUBNET] === lease.subnet
+}
+
+const isOthers = (finalizer: string): boolean => !isKubeOvnFinalizer(finalizer)
 
 function isKubeOvnFinalizer(finalizer: string): boolean {
   return finalizer === FINALIZER || finalizer === DEPRECATED_FINALIZER

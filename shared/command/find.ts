@@ -6,9 +6,10 @@ import { spaceOfOperation } from '../ledger/ids.ts'
 import type { Keyed, LeaseFilter, LeaseView, Located, Target } from '../ledger/port.ts'
 import { type Finding, type Problem, problem, problemOf } from '../problem.ts'
 import { err, ok, type Result } from '../result.ts'
+import { withPort } from './port-view.ts'
 import type { CommandPorts } from './ports.ts'
-import { operationViewOf, reservationOf } from './render.ts'
-import { subnetObjects } from './subnets.ts'
+import { operationViewOf, reservationIn } from './render.ts'
+import { readSubnet, subnetObjects } from './subnets.ts'
 import type {
   OperationView,
   ReleaseTarget,
@@ -29,7 +30,7 @@ export async function reservation(
   const lease = subnet === undefined ? await search(ports, name) : ok(await ports.ledger(subnet).find(name))
   if (!lease.ok) return lease
   return lease.value
-    ? ok(reservationOf(lease.value, ports.settings.authority))
+    ? ok(await withPort(ports, lease.value, reservationIn(ports, lease.value)))
     : err(problem('not_found', `there is no reservation ${name}`, { field: 'name' }))
 }
 
@@ -86,7 +87,15 @@ export async function locateAll(
   const tells = (found: Located) => isRepeat(found) || found.leases.some((lease) => lease !== null)
   const locate = (subnet: string) => ports.ledger(subnet).locate(plain, keyed)
 
-  if (given !== undefined) return ok({ subnet: given, found: await locate(given) })
+  if (given !== undefined) {
+    const found = await locate(given)
+    if (tells(found)) return ok({ subnet: given, found })
+    // Nothing there: is there such a Subnet?
+    const known = await readSubnet(ports, given)
+    if (known.ok || known.error.code !== 'unknown_subnet')
+      return known.ok ? ok({ subnet: given, found }) : known
+    return err(problemOf(targets.flatMap((target, item) => unknownSubnet(target, item, targets.length))))
+  }
   // A bare name may have moved to another Subnet since this key was answered; the key stayed where it was used.
   if (keyed.key !== undefined) {
     const answered = await firstLedger(ports, async (subnet) => {
@@ -111,6 +120,12 @@ export async function locateAll(
   return err(problemOf(targets.map((target, item) => missing(target, targets.length > 1 ? item : undefined))))
 }
 
+function unknownSubnet({ subnet }: ReleaseTarget, item: number, of: number): Finding[] {
+  if (subnet === undefined) return []
+  const message = `there is no Subnet ${subnet}`
+  return [{ code: 'unknown_subnet', field: 'subnet', message, ...(of > 1 ? { item } : {}) }]
+}
+
 /** Nobody knows this reservation. `item`: its index in a group. */
 export function missing(target: Target, item?: number): Finding {
   const byName = 'name' in target
@@ -130,27 +145,31 @@ export async function reservations(
 ): Promise<Result<ReservationPage, Problem>> {
   const wanted = leaseFilter(filter)
   if (!wanted.ok) return wanted
+  const asked = JSON.stringify([filter.subnet ?? '', wanted.value])
   const from = page.continue === undefined ? undefined : decodeContinue(page.continue)
-  if (page.continue !== undefined && !from) {
-    return err(problem('invalid_field', 'not a continue value of ours', { field: 'continue' }))
+  if (page.continue !== undefined && from?.asked !== asked) {
+    const why = from ? 'the token is of a list with other filters' : 'not a continue value of ours'
+    return err(problem('invalid_field', why, { field: 'continue' }))
   }
-  const objects = await subnetObjects(ports)
-  if (!objects.ok) return objects
-  const names = objects.value
-    .map((object) => object.metadata.name)
-    .filter(
-      (name) => (filter.subnet === undefined || name === filter.subnet) && (!from || name >= from.subnet),
-    )
+  // A Subnet that is named is asked even if its object is gone: reservations outlive it.
+  const objects = filter.subnet === undefined ? await subnetObjects(ports) : undefined
+  if (objects && !objects.ok) return objects
+  const all = objects ? objects.value.map(({ metadata }) => metadata.name) : [filter.subnet ?? '']
+  const names = all.filter((name) => !from || name >= from.subnet)
   const items: Reservation[] = []
   for (const name of names) {
     let after: readonly [string, string] = from?.subnet === name ? [from.nic, from.id] : ['', '']
+    // A page that is full at the end of a Subnet goes on at the beginning of the next one.
+    if (items.length === page.limit) {
+      return ok({ items, continue: encodeContinue({ subnet: name, nic: '', id: '', asked }) })
+    }
     for (;;) {
       const part = await ports.ledger(name).page(wanted.value, after, page.limit - items.length)
-      items.push(...part.leases.map((lease) => reservationOf(lease, ports.settings.authority)))
+      items.push(...part.leases.map((lease) => reservationIn(ports, lease)))
       if (!part.after) break
       after = part.after
       if (items.length === page.limit) {
-        return ok({ items, continue: encodeContinue({ subnet: name, nic: after[0], id: after[1] }) })
+        return ok({ items, continue: encodeContinue({ subnet: name, nic: after[0], id: after[1], asked }) })
       }
     }
   }
@@ -183,24 +202,26 @@ interface Position {
   readonly subnet: string
   readonly nic: string
   readonly id: string
+  /** The filters of the list, for a token is of no use with others. */
+  readonly asked: string
 }
 
 function encodeContinue(position: Position): string {
-  return btoa(JSON.stringify([position.subnet, position.nic, position.id]))
+  return btoa(JSON.stringify([position.subnet, position.nic, position.id, position.asked]))
     .replaceAll('+', '-')
     .replaceAll('/', '_')
     .replaceAll('=', '')
 }
 
 function decodeContinue(text: string): Position | undefined {
-  if (!/^[A-Za-z0-9_-]{1,1500}$/.test(text)) return undefined
+  if (!/^[A-Za-z0-9_-]{1,4096}$/.test(text)) return undefined
   try {
     const parts: unknown = JSON.parse(atob(text.replaceAll('-', '+').replaceAll('_', '/')))
-    if (!Array.isArray(parts) || parts.length !== 3 || !parts.every((part) => typeof part === 'string')) {
+    if (!Array.isArray(parts) || parts.length !== 4 || !parts.every((part) => typeof part === 'string')) {
       return undefined
     }
-    const [subnet, nic, id] = parts as [string, string, string]
-    return { subnet, nic, id }
+    const [subnet, nic, id, asked] = parts as [string, string, string, string]
+    return { subnet, nic, id, asked }
   } catch {
     return undefined
   }

@@ -1,9 +1,14 @@
 import type { ClusterRequest, KubeObject } from '../cluster/port.ts'
+import { formatAddress, parseAddress } from '../ipam/address.ts'
+import { DEFAULT_PROVIDER } from '../kube-ovn/names.ts'
 import type { LeaseView } from '../ledger/port.ts'
 import { type Finding, type Problem, problem } from '../problem.ts'
 import { err, ok, type Result } from '../result.ts'
 import type { CommandPorts } from './ports.ts'
 import { clusterProblem } from './subnets.ts'
+
+/** What must be known of a reservation to ask for its owner. */
+export type Owned = Pick<LeaseView, 'state' | 'namespace' | 'podName' | 'podType'>
 
 /**
  * Who among the owners is alive, so that its address must not be taken away (L1; semantics.md D18). One that cools down
@@ -11,10 +16,12 @@ import { clusterProblem } from './subnets.ts'
  */
 export async function livingOwners(
   ports: CommandPorts,
-  leases: readonly LeaseView[],
+  leases: readonly Owned[],
 ): Promise<Result<Finding[], Problem>> {
   const questions = leases.flatMap((lease, item) =>
-    lease.state === 'quarantined' ? [] : readsFor(lease).map((request) => ({ lease, item, request })),
+    lease.state === 'quarantined'
+      ? []
+      : ownerReads(lease, ports.settings.keepVmIp).map((request) => ({ lease, item, request })),
   )
   const replies = await ports.cluster.send(questions.map(({ request }) => request))
   const findings = new Map<number, Finding>()
@@ -38,12 +45,19 @@ export async function livingOwners(
   return ok([...findings.values()])
 }
 
-function readsFor(lease: LeaseView): ClusterRequest[] {
+/**
+ * What to read to know whether an owner lives. A virtual machine goes by its own name only where KEEP_VM_IP is on:
+ * else its Pods go by theirs (semantics.md D25).
+ */
+export function ownerReads(
+  lease: Pick<LeaseView, 'namespace' | 'podName' | 'podType'>,
+  keepVmIp: boolean,
+): ClusterRequest[] {
   const { namespace, podName } = lease
   const read = (kind: 'Pod' | 'StatefulSet' | 'VirtualMachine' | 'VirtualMachineInstance', name: string) =>
     ({ verb: 'get', ref: { kind, namespace, name } }) as const
   const reads: ClusterRequest[] = [read('Pod', podName)]
-  if (lease.podType === 'VirtualMachine') {
+  if (lease.podType === 'VirtualMachine' && keepVmIp) {
     reads.push(read('VirtualMachine', podName), read('VirtualMachineInstance', podName))
   }
   const set = setOf(podName)
@@ -52,7 +66,7 @@ function readsFor(lease: LeaseView): ClusterRequest[] {
 }
 
 /** Why this object means that the owner lives; undefined if it does not. */
-export function aliveBecause(lease: LeaseView, object: KubeObject): string | undefined {
+export function aliveBecause(lease: Owned, object: KubeObject): string | undefined {
   const { namespace, podName } = lease
   switch (object.kind) {
     case 'Pod': {
@@ -81,6 +95,33 @@ export function aliveBecause(lease: LeaseView, object: KubeObject): string | und
   }
 }
 
+/** An address a living owner runs with that is not the reservation's; undefined where there is none. */
+export function runsElsewhere(lease: LeaseView, object: KubeObject): string | undefined {
+  if (aliveBecause(lease, object) === undefined) return undefined
+  return runningAddresses(lease, object).find((text) => {
+    const address = parseAddress(text)
+    if (!address.ok) return false
+    const { family, value } = address.value
+    return formatAddress(family, value) !== (family === 4 ? lease.v4 : lease.v6)
+  })
+}
+
+/** Kube-OVN's own note of a Pod's addresses, else what the Pod's or the machine's status says of its first network. */
+function runningAddresses(lease: LeaseView, object: KubeObject): readonly string[] {
+  const noted = object.metadata.annotations?.[`${lease.provider}.kubernetes.io/ip_address`]
+  if (noted) return noted.split(',')
+  if (lease.provider !== DEFAULT_PROVIDER) return []
+  if (object.kind === 'Pod') {
+    const { hostNetwork } = (object.spec ?? {}) as { hostNetwork?: boolean }
+    const { podIPs, podIP } = (object.status ?? {}) as { podIPs?: { ip?: string }[]; podIP?: string }
+    return hostNetwork ? [] : (podIPs?.map(({ ip }) => ip ?? '') ?? [podIP ?? ''])
+  }
+  if (object.kind !== 'VirtualMachineInstance') return []
+  type Interface = { ipAddress?: string; ipAddresses?: string[] }
+  const [first] = (object.status as { interfaces?: Interface[] } | undefined)?.interfaces ?? []
+  return first?.ipAddresses ?? [first?.ipAddress ?? '']
+}
+
 /** A VM that is off and stays off until somebody starts it. */
 function isHalted(object: KubeObject): boolean {
   const spec = object.spec as { running?: boolean; runStrategy?: string } | undefined
@@ -90,7 +131,7 @@ function isHalted(object: KubeObject): boolean {
 }
 
 /** `web-3` is ordinal 3 of set `web` [pkg/controller/gc.go:327-349]. */
-function setOf(podName: string): { name: string; ordinal: number } | undefined {
+export function setOf(podName: string): { name: string; ordinal: number } | undefined {
   const match = /^(.+)-(0|[1-9]\d{0,8})$/.exec(podName)
   return match?.[1] === undefined ? undefined : { name: match[1], ordinal: Number(match[2]) }
 }
@@ -119,14 +160,16 @@ export async function putOwner(
   if (written.ok) return ok({ created: !present.ok, object: written.value })
   return err(
     written.error.reason === 'Invalid'
-      ? problem('invalid_field', written.error.message)
+      ? problem('invalid_field', written.error.message, { field: 'body' })
       : clusterProblem({ ...written.error, retryAfterMs: 1_000 }),
   )
 }
 
 /** Removes an owner (embedded only), with the object's uid as precondition. */
 export async function deleteOwner(ports: CommandPorts, ref: OwnerRef): Promise<Result<KubeObject, Problem>> {
-  const missing = problem('not_found', `there is no ${ref.kind} ${ref.namespace}/${ref.name}`)
+  const missing = problem('not_found', `there is no ${ref.kind} ${ref.namespace}/${ref.name}`, {
+    field: 'name',
+  })
   const [present] = await ports.cluster.send([{ verb: 'get', ref }])
   if (!present) throw new Error('no reply to one request')
   if (!present.ok) return err(present.error.reason === 'NotFound' ? missing : clusterProblem(present.error))

@@ -1,5 +1,8 @@
 import type { KubeObject } from '../cluster/port.ts'
+import { quote } from '../ipam/address.ts'
+import { parseCidrBlock, parseRanges } from '../ipam/config.ts'
 import type { IpPoolObject } from '../kube-ovn/ip-pool-object.ts'
+import type { SubnetFacts } from '../ledger/port.ts'
 import { type Problem, problem } from '../problem.ts'
 import { err, ok, type Result } from '../result.ts'
 import type { CommandPorts } from './ports.ts'
@@ -27,6 +30,8 @@ export async function putPool(
   }
   const facts = await readSubnet(ports, subnet, 'spec.subnet')
   if (!facts.ok) return facts
+  const other = otherFamily(facts.value, spec?.ips ?? [])
+  if (other) return err(other)
   const token = await ports.ledger(subnet).propose(facts.value, { name, ips: spec?.ips ?? [] })
   if (!token.ok) return token
   const [written] = await ports.cluster.send([
@@ -69,6 +74,21 @@ export async function deletePool(ports: CommandPorts, name: string): Promise<Res
   }
   if (removed.ok) return removed
   return err(removed.error.reason === 'NotFound' ? missing : writeProblem(removed.error, 'IPPool'))
+}
+
+/** An entry of a family the Subnet lacks. Kube-OVN passes over it; whoever writes one here wants those addresses. */
+function otherFamily({ cidrBlock }: SubnetFacts, ips: readonly string[]): Problem | undefined {
+  const cidrs = parseCidrBlock(cidrBlock)
+  const families = cidrs.ok ? cidrs.value.map(({ family }) => family) : []
+  for (const [index, text] of ips.entries()) {
+    const read = parseRanges([text])
+    if (!cidrs.ok || !read.ok) continue
+    const family = read.value.v4.size > 0n ? 4 : 6
+    if (families.includes(family)) continue
+    const field = `spec.ips[${index}]`
+    return problem('out_of_range', `${quote(text)}: the Subnet has no IPv${family} CIDR`, { field })
+  }
+  return undefined
 }
 
 async function readPool(

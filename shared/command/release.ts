@@ -2,8 +2,9 @@ import type { Answer, Keyed, LeaseView, Located, Target } from '../ledger/port.t
 import type { Problem } from '../problem.ts'
 import { type Finding, problem, problemOf } from '../problem.ts'
 import { err, ok, type Result } from '../result.ts'
-import { drive } from './drive.ts'
+import { type Budget, pending, TOO_LATE, withinWait } from './budget.ts'
 import { locateAll, missing } from './find.ts'
+import { follow } from './follow.ts'
 import { livingOwners } from './owners.ts'
 import type { CommandPorts } from './ports.ts'
 import { DRY_RUN, outcomeOf } from './render.ts'
@@ -16,12 +17,20 @@ const NO_OVN = 'OVN_NB is none: no logical switch port was looked for'
  * address cools down. All targets or none, all of one Subnet.
  */
 export async function release(ports: CommandPorts, command: ReleaseCommand): Promise<WriteOutcome> {
-  const startedMs = ports.clock.nowMs()
-  const leftMs = () => Math.max(0, ports.settings.waitMs - (ports.clock.nowMs() - startedMs))
+  return withinWait(ports, (budget) => releaseWithin(ports, command, budget))
+}
+
+async function releaseWithin(
+  ports: CommandPorts,
+  command: ReleaseCommand,
+  budget: Budget,
+): Promise<WriteOutcome> {
+  const { leftMs, isTooLate, otherwise } = budget
   const warnings = [...(ports.settings.ovn ? [] : [NO_OVN]), ...(command.dryRun ? [DRY_RUN] : [])]
   const told = (answer: Answer) => outcomeOf(answer, ports, warnings)
   const keyed: Keyed = {
     tenant: command.tenant,
+    mode: ports.settings.authority,
     ...(command.idempotencyKey === undefined ? {} : { key: command.idempotencyKey }),
     bodyHash: command.bodyHash,
   }
@@ -33,10 +42,14 @@ export async function release(ports: CommandPorts, command: ReleaseCommand): Pro
     const known = command.dryRun ? undefined : keyAnswer(found)
     if (known) return told(known)
     if (found.running !== undefined && !command.dryRun) {
+      otherwise(pending(found.running))
       const answer = await ledger.settled(found.running, leftMs())
-      return answer ? told(answer) : { kind: 'pending', operation: found.running, retryAfterMs: 1_000 }
+      return answer ? told(answer) : pending(found.running)
     }
-    const present = await releasable(ports, found.leases, command)
+    const permitted = await permittedLeases(subnet, found.leases, command)
+    if (!permitted.ok) return { kind: 'refused', problem: permitted.error }
+    const present = await releasable(ports, permitted.value, command)
+    if (isTooLate()) return TOO_LATE
     const askedMs = ports.clock.nowMs()
     if (!present.ok && command.dryRun) return { kind: 'refused', problem: present.error }
     const opened = present.ok
@@ -48,38 +61,12 @@ export async function release(ports: CommandPorts, command: ReleaseCommand): Pro
           ...(command.reason === undefined ? {} : { reason: command.reason }),
         })
       : await ledger.refuse(keyed, present.error)
-    switch (opened.kind) {
-      case 'answer':
-        return told(opened.answer)
-      case 'drive': {
-        const driven = await drive(
-          { ledger, cluster: ports.cluster, clock: ports.clock, authority: ports.settings.authority },
-          opened.leases,
-          opened.next,
-          { budgetMs: leftMs(), askedMs },
-        )
-        return driven.kind === 'answer'
-          ? told(driven.answer)
-          : { kind: 'pending', operation: opened.op, retryAfterMs: driven.retryAfterMs }
-      }
-      case 'join': {
-        const answer = await ledger.settled(opened.op, leftMs())
-        return answer ? told(answer) : { kind: 'pending', operation: opened.op, retryAfterMs: 1_000 }
-      }
-      case 'busy': {
-        const waitMs = leftMs()
-        const settled = waitMs > 0 ? await ledger.settled(opened.op, waitMs) : undefined
-        if (!settled) return { kind: 'refused', problem: opened.problem }
-        break
-      }
-      case 'unconfigured':
-        return {
-          kind: 'refused',
-          problem: problem('not_found', 'there is no such reservation', { field: 'name' }),
-        }
-      default:
-        return opened satisfies never
+    if (opened.kind === 'unconfigured') {
+      const none = problem('not_found', 'there is no such reservation', { field: 'name' })
+      return { kind: 'refused', problem: none }
     }
+    const outcome = await follow(ports, ledger, opened, { askedMs, budget, told })
+    if (outcome) return outcome
   }
 }
 
@@ -91,6 +78,33 @@ function keyAnswer(found: Located): Answer | undefined {
     return { kind: 'refused', problem: mismatch }
   }
   return found.stored
+}
+
+/** Fails closed: nobody said yes. */
+export const UNDECIDED = problem('unavailable', 'whoever decides about rights does not answer')
+
+/**
+ * What the caller may release of what was found; what he may not see is as good as absent. A refusal is not kept under
+ * the key, for rights may change. What is released is what was asked about: the ledger goes by id and epoch.
+ */
+async function permittedLeases(
+  subnet: string,
+  leases: readonly (LeaseView | null)[],
+  { permit }: ReleaseCommand,
+): Promise<Result<readonly (LeaseView | null)[], Problem>> {
+  if (!permit) return ok(leases)
+  const permitted: (LeaseView | null)[] = []
+  const findings: Finding[] = []
+  for (const [item, lease] of leases.entries()) {
+    const { id = '', name = '', namespace = '' } = lease ?? {}
+    const permission = lease ? await permit({ id, subnet, namespace, name }) : 'unseen'
+    if (permission === 'unknown') return err(UNDECIDED)
+    permitted.push(permission === 'granted' ? lease : null)
+    if (permission !== 'refused') continue
+    const message = `this caller may not release ${name}`
+    findings.push({ code: 'forbidden', field: 'name', message, ...(leases.length > 1 ? { item } : {}) })
+  }
+  return findings.length > 0 ? err(problemOf(findings)) : ok(permitted)
 }
 
 /** The reservations meant, all there and none with a living owner (L1), or what is wrong with them. */
@@ -122,7 +136,8 @@ function presentLeases(
     }
     const twin = seen.get(lease.id)
     if (twin !== undefined) {
-      findings.push({ code: 'invalid_field', field: 'name', message: `the same as item ${twin}`, item })
+      const field = target && 'name' in target ? 'name' : 'podName'
+      findings.push({ code: 'invalid_field', field, message: `the same as item ${twin}`, item })
     }
     seen.set(lease.id, item)
     present.push(lease)

@@ -1,4 +1,6 @@
 import { rfc3339 } from '../clock.ts'
+import { KINDS, type KubeObject } from '../cluster/port.ts'
+import { VIP_PREFIX } from '../kube-ovn/names.ts'
 import type { Answer, LeaseView, OpView } from '../ledger/port.ts'
 import { objectOf } from './evidence.ts'
 import type { CommandPorts } from './ports.ts'
@@ -14,11 +16,13 @@ export function reservationOf(
   warnings: readonly string[] = [],
 ): Reservation {
   const object = objectOf(lease, authority)
+  // Of somebody else's object no more is known than what it says: none of our marks are on it.
+  if (lease.state === 'foreign') object.metadata = { name: lease.name }
   if (lease.uid !== undefined) {
     object.metadata = {
       ...object.metadata,
       ...(lease.objectAt === undefined ? {} : { creationTimestamp: lease.objectAt }),
-      generation: 1,
+      ...(lease.state === 'foreign' ? {} : { generation: 1 }),
       ...(lease.resourceVersion === undefined ? {} : { resourceVersion: lease.resourceVersion }),
       uid: lease.uid,
     }
@@ -42,8 +46,33 @@ export function reservationOf(
     createdAt: rfc3339(lease.createdAt),
     ...(lease.reason === undefined ? {} : { reason: lease.reason }),
     operation: lease.operation,
-    warnings,
-    object,
+    warnings: [...(lease.notes ?? []), ...warnings],
+    object: lease.name.startsWith(VIP_PREFIX) ? vipOf(lease) : object,
+  }
+}
+
+/** The same with what its reader should know of how it is protected just now. */
+export function reservationIn(
+  { settings }: Pick<CommandPorts, 'settings'>,
+  lease: LeaseView,
+  warnings: readonly string[] = [],
+): Reservation {
+  const isPromised = lease.state === 'held' || lease.state === 'bound' || lease.state === 'stranded'
+  const exposed = isPromised ? (settings.exposed ?? []) : []
+  return reservationOf(lease, settings.authority, [...warnings, ...exposed])
+}
+
+/** A Vip that holds addresses, as far as it is known. */
+function vipOf({ name, uid, resourceVersion, subnet, namespace, v4, v6, mac }: LeaseView): KubeObject {
+  return {
+    apiVersion: KINDS.Vip.apiVersion,
+    kind: 'Vip',
+    metadata: {
+      name: name.slice(VIP_PREFIX.length),
+      ...(uid === undefined ? {} : { uid }),
+      ...(resourceVersion === undefined ? {} : { resourceVersion }),
+    },
+    spec: { subnet, namespace, v4ip: v4, v6ip: v6, macAddress: mac },
   }
 }
 
@@ -54,17 +83,17 @@ export function outcomeOf(
   warnings: readonly string[] = [],
 ): WriteOutcome {
   if (answer.kind === 'refused') return { kind: 'refused', problem: answer.problem }
-  const { authority } = ports.settings
   return {
     kind: 'done',
     created: answer.created,
-    reservations: answer.leases.map((lease) => reservationOf(lease, authority, warnings)),
+    reservations: answer.leases.map((lease) => reservationIn(ports, lease, warnings)),
   }
 }
 
 export function operationViewOf(view: OpView, authority: 'alone' | 'beside'): OperationView {
   return {
     id: view.id,
+    tenant: view.tenant,
     kind: view.kind,
     state: view.state,
     phase: view.phase,

@@ -1,93 +1,101 @@
-import type { HoldRequest, Opened } from '../ledger/port.ts'
-import { type Finding, type Problem, problem } from '../problem.ts'
-import { drive } from './drive.ts'
-import { nameFindings } from './names.ts'
+import type { Answer, HoldRequest, LedgerPort, Opened } from '../ledger/port.ts'
+import { type Problem, problem, problemOf } from '../problem.ts'
+import { type Budget, TOO_LATE, withinWait } from './budget.ts'
+import { follow } from './follow.ts'
+import { previewNames } from './names.ts'
 import type { CommandPorts } from './ports.ts'
 import { DRY_RUN, outcomeOf } from './render.ts'
 import { learnSubnet } from './subnets.ts'
 import type { ReserveCommand, WriteOutcome } from './types.ts'
+import { pin } from './window.ts'
 
 /**
  * Promises addresses: hold in the Subnet's ledger, POST the IP objects, bind on the evidence. All items or none.
  * Answers within WAIT_MS; what takes longer is `pending` and goes on by itself.
  */
 export async function reserve(ports: CommandPorts, command: ReserveCommand): Promise<WriteOutcome> {
+  return withinWait(ports, (budget) => reserveWithin(ports, command, budget))
+}
+
+async function reserveWithin(
+  ports: CommandPorts,
+  command: ReserveCommand,
+  budget: Budget,
+): Promise<WriteOutcome> {
   const first = command.items[0]
   if (!first) throw new Error('a reserve needs an item')
-  const startedMs = ports.clock.nowMs()
-  const leftMs = () => Math.max(0, ports.settings.waitMs - (ports.clock.nowMs() - startedMs))
   const ledger = ports.ledger(first.subnet)
+  const pins = ports.settings.authority === 'beside' && ports.settings.outsideWindow === 'pin'
   const request: HoldRequest = {
     tenant: command.tenant,
+    mode: ports.settings.authority,
     ...(command.idempotencyKey === undefined ? {} : { key: command.idempotencyKey }),
     bodyHash: command.bodyHash,
     items: command.items,
+    ...(command.block ? { block: command.block } : {}),
     dryRun: command.dryRun,
+    ...(pins ? { pins } : {}),
   }
+  let pinned = !pins || command.dryRun
   for (;;) {
     const askedMs = ports.clock.nowMs()
-    const opened = await holdIn(ports, first.subnet, request)
-    switch (opened.kind) {
-      case 'answer': {
-        if (!command.dryRun || opened.answer.kind === 'refused') return outcomeOf(opened.answer, ports)
-        const taken = await nameFindings(ports, opened.answer.leases)
-        if (!taken.ok) return { kind: 'refused', problem: taken.error }
-        return taken.value.length > 0
-          ? { kind: 'refused', problem: refusalOf(taken.value) }
-          : outcomeOf(opened.answer, ports, [DRY_RUN])
-      }
-      case 'drive': {
-        const driven = await drive(
-          { ledger, cluster: ports.cluster, clock: ports.clock, authority: ports.settings.authority },
-          opened.leases,
-          opened.next,
-          { budgetMs: leftMs(), askedMs },
-        )
-        return driven.kind === 'answer'
-          ? outcomeOf(driven.answer, ports)
-          : { kind: 'pending', operation: opened.op, retryAfterMs: driven.retryAfterMs }
-      }
-      case 'join': {
-        const answer = await ledger.settled(opened.op, leftMs())
-        if (!answer) return { kind: 'pending', operation: opened.op, retryAfterMs: 1_000 }
-        const told = opened.joined && answer.kind === 'done' ? { ...answer, created: false } : answer
-        return outcomeOf(told, ports)
-      }
-      case 'busy': {
-        const waitMs = leftMs()
-        if (waitMs === 0) return { kind: 'refused', problem: opened.problem }
-        const settled = await ledger.settled(opened.op, waitMs)
-        if (!settled) return { kind: 'refused', problem: opened.problem }
-        break
-      }
-      default:
-        return opened satisfies never
+    const opened = await holdIn(ports, first.subnet, request, budget.isTooLate, ledger)
+    if (!pinned && isOutside(opened)) {
+      pinned = true
+      const wished = command.items.flatMap(({ v4IpAddress, v6IpAddress }) => [v4IpAddress, v6IpAddress])
+      const addresses = wished.filter((text) => text !== undefined)
+      const excluded = await pin(ports, first.subnet, addresses, budget.leftMs)
+      if (!excluded.ok) return { kind: 'refused', problem: excluded.error }
+      continue
     }
+    if (opened.kind === 'answer' && opened.answer.kind === 'done' && command.dryRun) {
+      const named = await previewNames(ports, opened.answer.leases, command.items)
+      if (!named.ok) return { kind: 'refused', problem: named.error }
+      const { findings, leases } = named.value
+      return findings.length > 0
+        ? { kind: 'refused', problem: problemOf(findings) }
+        : outcomeOf({ ...opened.answer, leases }, ports, [DRY_RUN])
+    }
+    const told = (answer: Answer) => outcomeOf(answer, ports)
+    const outcome = await follow(ports, ledger, opened, { askedMs, budget, told })
+    if (outcome) return outcome
   }
 }
 
-/** Asks the ledger to hold; one that does not know its Subnet for sure is told first. */
+/** Whether nothing is wrong but that wished addresses lie outside the window. */
+function isOutside(opened: Opened): boolean {
+  if (opened.kind !== 'answer' || opened.answer.kind !== 'refused') return false
+  const { code, findings = [] } = opened.answer.problem
+  return code === 'outside_window' && findings.every((finding) => finding.code === 'outside_window')
+}
+
+/**
+ * Asks the ledger to hold; one that does not know its Subnet for sure is told first.
+ * @param isTooLate the caller has been told by now that nothing is held
+ */
 export async function holdIn(
   ports: CommandPorts,
   subnet: string,
   request: HoldRequest,
+  isTooLate: () => boolean = () => false,
+  ledger: LedgerPort = ports.ledger(subnet),
 ): Promise<Exclude<Opened, { kind: 'unconfigured' }>> {
-  const ledger = ports.ledger(subnet)
   const opened = await ledger.hold(request)
   if (opened.kind !== 'unconfigured') return opened
   const learnt = await learnSubnet(ports, subnet)
-  if (!learnt.ok) return { kind: 'answer', answer: { kind: 'refused', problem: learnt.error } }
+  if (!learnt.ok) return refused(forEach(learnt.error, request.items.length))
+  if (isTooLate()) return { kind: 'answer', answer: TOO_LATE }
   const again = await ledger.hold({ ...request, verified: true })
   if (again.kind !== 'unconfigured') return again
   const gone = problem('unknown_subnet', `there is no Subnet ${subnet}`, { field: 'subnet' })
-  return { kind: 'answer', answer: { kind: 'refused', problem: gone } }
+  return refused(forEach(gone, request.items.length))
 }
 
-function refusalOf(findings: readonly Finding[]): Problem {
-  const first = findings[0]
-  if (!first) throw new Error('a refusal needs a finding')
-  return problem(first.code, first.message, {
-    findings,
-    ...(first.field === undefined ? {} : { field: first.field }),
-  })
+const refused = (why: Problem) => ({ kind: 'answer', answer: { kind: 'refused', problem: why } }) as const
+
+/** What is wrong with the Subnet is wrong with every item of a group. */
+function forEach(why: Problem, items: number): Problem {
+  const { code, detail: message, field } = why
+  if (items === 1 || field === undefined) return why
+  return { ...why, findings: Array.from({ length: items }, (_, item) => ({ code, field, message, item })) }
 }

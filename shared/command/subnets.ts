@@ -1,14 +1,16 @@
 import type { ClusterFailure, KubeObject } from '../cluster/port.ts'
 import { parseRange, parseSubnet } from '../ipam/config.ts'
 import type { IpamError } from '../ipam/types.ts'
-import { DEFAULT_PROVIDER } from '../kube-ovn/names.ts'
+import { DEFAULT_PROVIDER, DEFAULT_VPC } from '../kube-ovn/names.ts'
 import type { SubnetObject, SubnetSpec } from '../kube-ovn/subnet-object.ts'
+import { checkSubnet, overlapping } from '../kube-ovn/subnet-rules.ts'
 import type { PoolFacts, SpaceView, SubnetFacts } from '../ledger/port.ts'
 import { findingOf } from '../ledger/refusals.ts'
 import { inUse, isOccupied } from '../ledger/subnet.ts'
+import { parseTerms, termsOf } from '../ledger/terms.ts'
 import { type Problem, problem } from '../problem.ts'
 import { err, ok, type Result } from '../result.ts'
-import { DEFAULT_VPC, factsOf, listAll, type PoolList, readPools } from './facts.ts'
+import { factsOf, listAll, type PoolList, readPools, termTextsOf } from './facts.ts'
 import type { CommandPorts } from './ports.ts'
 import type { SubnetView } from './types.ts'
 
@@ -39,11 +41,11 @@ export async function readSubnet(
   if (object.metadata.deletionTimestamp !== undefined) {
     return err(problem('unknown_subnet', `Subnet ${name} is being removed`, { field }))
   }
-  return ok(factsOf(object, pools.value, ports.clusterName))
+  return ok(factsOf(object, pools.value, ports.clusterName, ports.settings.windows))
 }
 
 /**
- * Reads the Subnet object and its pools and tells the ledger.
+ * Reads the Subnet object and its pools and tells the ledger; where there is a mirror, that tells it of the IP objects.
  * @param token of an announced write that is known to be over
  */
 export async function learnSubnet(
@@ -53,18 +55,14 @@ export async function learnSubnet(
   token?: string,
 ): Promise<Result<SubnetFacts, Problem>> {
   const facts = await readSubnet(ports, name, field)
-  if (!facts.ok) return facts
+  if (!facts.ok) {
+    if (facts.error.code === 'unknown_subnet') await tellGone(ports, name)
+    return facts
+  }
   const configured = await ports.ledger(name).configure(facts.value, token)
-  return configured.ok ? facts : configured
-}
-
-/** All Subnets with their counts, in name order. A ledger that is behind its Subnet object learns on the way. */
-export async function subnets(ports: CommandPorts): Promise<Result<readonly SubnetView[], Problem>> {
-  const [objects, pools] = await Promise.all([subnetObjects(ports), readPools(ports)])
-  if (!objects.ok) return objects
-  if (!pools.ok) return err(clusterProblem(pools.error))
-  const views = await Promise.all(objects.value.map((object) => viewOf(ports, object, pools.value)))
-  return ok(views.flatMap((view) => (view.ok ? [view.value] : [])))
+  if (!configured.ok) return configured
+  const mirrored = await ports.mirror?.learn(name)
+  return mirrored && !mirrored.ok ? mirrored : facts
 }
 
 /** One Subnet. */
@@ -77,10 +75,27 @@ export async function subnet(ports: CommandPorts, name: string): Promise<Result<
   if (!reply.ok && reply.error.reason !== 'NotFound') return err(clusterProblem(reply.error))
   if (!pools.ok) return err(clusterProblem(pools.error))
   if (reply.ok) return viewOf(ports, reply.value as SubnetObject, pools.value)
+  await tellGone(ports, name)
   const left = await ports.ledger(name).view()
   return left
     ? ok(subnetView(left))
     : err(problem('unknown_subnet', `there is no Subnet ${name}`, { field: 'name' }))
+}
+
+/**
+ * Tells the ledger of a Subnet object that was not found, as whoever removed it may have died before doing so. It is
+ * looked for once more, after the ledger said which one it knows: the next of that name may just have been made.
+ */
+async function tellGone(ports: CommandPorts, name: string): Promise<void> {
+  const ledger = ports.ledger(name)
+  const known = await ledger.view()
+  if (!known) return
+  const [reply] = await ports.cluster.send([{ verb: 'get', ref: { kind: 'Subnet', name } }])
+  if (!reply) throw new Error('no reply to one request')
+  const gone = reply.ok
+    ? reply.value.metadata.uid !== known.facts.uid
+    : reply.error.outcome === 'refused' && reply.error.reason === 'NotFound'
+  if (gone) await ledger.subnetGone(known.facts.uid)
 }
 
 /** The Subnet objects in name order. */
@@ -98,15 +113,25 @@ export async function putSubnet(
   const { name } = manifest.metadata
   const wanted = normalised(manifest.spec as SubnetSpec | undefined)
   if (!wanted.ok) return wanted
+  const terms = parseTerms(termTextsOf(manifest.metadata) ?? {})
+  if (!terms.ok) {
+    const { annotation, message } = terms.error
+    return err(problem('invalid_field', message, { field: `metadata.annotations["${annotation}"]` }))
+  }
   const ledger = ports.ledger(name)
-  const [[present], pools] = await Promise.all([
+  const [[present], pools, others] = await Promise.all([
     ports.cluster.send([{ verb: 'get', ref: { kind: 'Subnet', name } }]),
     readPools(ports),
+    subnetObjects(ports),
   ])
   if (!present) throw new Error('no reply to one request')
   if (!present.ok && present.error.reason !== 'NotFound') return err(clusterProblem(present.error))
   if (!pools.ok) return err(clusterProblem(pools.error))
-  const facts = (object: SubnetObject) => factsOf(object, pools.value, ports.clusterName)
+  if (!others.ok) return others
+  const taken = overlapping({ metadata: { name }, spec: wanted.value }, others.value)
+  if (taken) return err(problem('address_taken', taken, { field: 'spec.cidrBlock' }))
+  const facts = (object: SubnetObject) =>
+    factsOf(object, pools.value, ports.clusterName, ports.settings.windows)
   if (dryRun) {
     const metadata = present.ok ? present.value.metadata : { name }
     const preview = { ...manifest, metadata, spec: wanted.value } as SubnetObject
@@ -122,10 +147,17 @@ export async function putSubnet(
   if (!token.ok) return err(inSpec(token.error))
   const [written] = await ports.cluster.send([
     present.ok
-      ? { verb: 'replace', object: { ...present.value, spec: wanted.value } }
+      ? {
+          verb: 'replace',
+          object: {
+            ...present.value,
+            metadata: { ...present.value.metadata, ...manifest.metadata },
+            spec: wanted.value,
+          },
+        }
       : {
           verb: 'create',
-          object: { apiVersion: 'kubeovn.io/v1', kind: 'Subnet', metadata: { name }, spec: wanted.value },
+          object: { ...manifest, spec: wanted.value },
         },
   ])
   if (!written) throw new Error('no reply to one request')
@@ -177,12 +209,13 @@ export async function suggest(
   return suggested ?? err(problem('unknown_subnet', `there is no Subnet ${name}`, { field: 'name' }))
 }
 
-async function viewOf(
+/** A Subnet with its counts. A ledger that is behind the object learns on the way. */
+export async function viewOf(
   ports: CommandPorts,
   object: SubnetObject,
   pools: PoolList,
 ): Promise<Result<SubnetView, Problem>> {
-  const facts = factsOf(object, pools, ports.clusterName)
+  const facts = factsOf(object, pools, ports.clusterName, ports.settings.windows)
   const ledger = ports.ledger(facts.name)
   const view = await ledger.view()
   if (view && isSame(view.facts, facts)) return ok(subnetView(view))
@@ -213,6 +246,8 @@ function normalised(spec: SubnetSpec | undefined): Result<SubnetSpec, Problem> {
   if (config.value.protocol === 'Mac') {
     return err(problem('invalid_field', 'a Subnet needs a CIDR', { field: 'spec.cidrBlock' }))
   }
+  const checked = checkSubnet(spec ?? {})
+  if (!checked.ok) return err(unreadable(checked.error))
   return ok({
     ...spec,
     cidrBlock: config.value.cidrBlock,
@@ -236,7 +271,7 @@ function inSpec(why: Problem): Problem {
 
 /** What a failed write of an object means to whoever asked for it. */
 export function writeProblem(failure: ClusterFailure, kind: 'Subnet' | 'IPPool'): Problem {
-  if (failure.reason === 'Invalid') return problem('invalid_field', failure.message)
+  if (failure.reason === 'Invalid') return problem('invalid_field', failure.message, { field: 'body' })
   if (failure.reason === 'Conflict' || failure.reason === 'AlreadyExists') {
     return problem('unavailable', `somebody else wrote this ${kind} at the same time`, {
       retryAfterMs: 1_000,
@@ -247,6 +282,7 @@ export function writeProblem(failure: ClusterFailure, kind: 'Subnet' | 'IPPool')
 
 function subnetView(view: SpaceView): SubnetView {
   const { v4, v6, using } = view
+  const warnings = warningsOf(view)
   return {
     name: view.facts.name,
     cidrBlock: view.cidrBlock,
@@ -262,8 +298,23 @@ function subnetView(view: SpaceView): SubnetView {
     v6usingIPs: v6 ? using : 0n,
     v6availableIPs: view.v6Available,
     ledger: { ...(v4 ? { v4 } : {}), ...(v6 ? { v6 } : {}) },
-    ...(view.poolsLeftOut.length > 0 ? { warnings: view.poolsLeftOut.map(leftOut) } : {}),
+    ...(view.quotas ? { quotas: view.quotas } : {}),
+    ...(warnings.length > 0 ? { warnings } : {}),
   }
+}
+
+function warningsOf({ v4, v6, poolsLeftOut, facts }: SpaceView): string[] {
+  const terms = termsOf(facts)
+  const stranded = (v4?.stranded ?? 0n) > (v6?.stranded ?? 0n) ? v4?.stranded : v6?.stranded
+  return [
+    ...(stranded
+      ? [`${stranded} reserved outside the CIDR: kept, and in force again where it grows back`]
+      : []),
+    ...poolsLeftOut.map(leftOut),
+    ...(terms.ok
+      ? []
+      : [`nothing is reserved here: annotation ${terms.error.annotation}: ${terms.error.message}`]),
+  ]
 }
 
 function leftOut({ name, ips }: PoolFacts): string {

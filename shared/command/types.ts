@@ -1,6 +1,7 @@
 /** What every door hands down, and what it gets back. Doors parse into these and render these; nothing here knows HTTP. */
 import type { KubeObject } from '../cluster/port.ts'
 import type { PodType } from '../kube-ovn/names.ts'
+import type { Block, QuotaView } from '../ledger/port.ts'
 import type { Finding, Problem } from '../problem.ts'
 
 /** One wish. Strings are trimmed of nothing: the parse at the door has checked type and length, the core checks meaning. */
@@ -33,6 +34,8 @@ export interface WriteContext {
 export interface ReserveCommand extends WriteContext {
   /** 1 to 1,000 wishes, all of one Subnet; more than one is a group: all bound or none. */
   readonly items: readonly ReserveItem[]
+  /** They are to have contiguous addresses, in their order; of them only the first may name one. */
+  readonly block?: Block
 }
 
 /** One reservation to give back, by object name or by owner and Subnet. */
@@ -40,11 +43,24 @@ export type ReleaseTarget =
   | { readonly name: string; readonly subnet?: string }
   | { readonly namespace: string; readonly podName: string; readonly subnet: string }
 
+/** Whether a caller may write a reservation; `unseen`: he may not even know of it. `unknown`: it cannot be told. */
+export type Permission = 'granted' | 'refused' | 'unseen' | 'unknown'
+
+export type Permit = (found: {
+  /** Of the reservation; "" where it is none yet. */
+  readonly id: string
+  readonly subnet: string
+  readonly namespace: string
+  readonly name: string
+}) => Promise<Permission>
+
 export interface ReleaseCommand extends WriteContext {
   readonly targets: readonly ReleaseTarget[]
   /** Skip the check that the owner is gone. */
   readonly force: boolean
   readonly reason?: string
+  /** Asked of each reservation found, before anything is done to it: a name alone does not tell whose it is. */
+  readonly permit?: Permit
 }
 
 export type ReservationState =
@@ -55,6 +71,24 @@ export type ReservationState =
   | 'quarantined'
   | 'foreign'
   | 'stranded'
+
+/** Which of a Subnet's IP objects to adopt: all, those of one namespace, those of Pods with these labels. */
+export interface AdoptSelection {
+  readonly subnet: string
+  readonly namespace?: string
+  /** Labels of Pods, all of which must match. */
+  readonly selector?: Readonly<Record<string, string>>
+}
+
+export type AdoptCommand = WriteContext &
+  (
+    | {
+        readonly target: ReleaseTarget
+        /** Asked of the object found, as for a release. */
+        readonly permit?: Permit
+      }
+    | { readonly selection: AdoptSelection }
+  )
 
 /** contract.md "Reservation". Addresses are canonical, "" where the family is absent; times RFC 3339 UTC. */
 export interface Reservation {
@@ -79,6 +113,15 @@ export interface Reservation {
   /** Id of the last operation on it. */
   readonly operation: string
   readonly warnings: readonly string[]
+  /** The owner's logical switch port, where one reservation was asked for and OVN is looked after. */
+  readonly port?: {
+    readonly uuid: string
+    /** As OVN has them: `MAC v4 v6`. */
+    readonly addresses: readonly string[]
+    /** Whether a chassis has bound it; absent when nobody has said. */
+    readonly up?: boolean
+    readonly requestedChassis?: string
+  }
   /** The IP object as the cluster has it (or, while held, as it will be). */
   readonly object: KubeObject
 }
@@ -89,6 +132,15 @@ export type WriteOutcome =
   | { readonly kind: 'pending'; readonly operation: string; readonly retryAfterMs: number }
   | { readonly kind: 'refused'; readonly problem: Problem }
 
+export type AdoptOutcome =
+  | WriteOutcome
+  /** Each object of a selection by itself: those that are reservations now, and why the others are not. */
+  | {
+      readonly kind: 'several'
+      readonly reservations: readonly Reservation[]
+      readonly findings: readonly Finding[]
+    }
+
 export interface Validation {
   readonly allowed: boolean
   readonly findings: readonly Finding[]
@@ -98,6 +150,8 @@ export interface Validation {
 
 export interface OperationView {
   readonly id: string
+  /** Whose it is; not shown. */
+  readonly tenant: string
   readonly kind: string
   readonly state: 'running' | 'done' | 'failed'
   readonly phase: string
@@ -152,6 +206,14 @@ export interface SubnetView {
   readonly v6usingIPs: bigint
   readonly v6availableIPs: bigint
   readonly ledger: { readonly v4?: FamilyCount; readonly v6?: FamilyCount }
-  /** What of its IPPools is not in force. */
+  /** What each namespace that a quota of the Subnet is about has, and may have. */
+  readonly quotas?: readonly QuotaView[]
+  /** What is not in force, or should be known. */
   readonly warnings?: readonly string[]
+}
+
+/** A Subnet in a list whose counts are not to be had, and why. */
+export interface UncountedSubnet
+  extends Pick<SubnetView, 'name' | 'cidrBlock' | 'gateway' | 'excludeIps' | 'provider' | 'vpc' | 'default'> {
+  readonly problem: Problem
 }

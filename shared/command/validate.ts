@@ -1,7 +1,7 @@
 import { PROBLEMS } from '../problem.ts'
-import { nameFindings } from './names.ts'
+import { previewNames } from './names.ts'
 import type { CommandPorts } from './ports.ts'
-import { reservationOf } from './render.ts'
+import { reservationIn } from './render.ts'
 import { holdIn } from './reserve.ts'
 import type { ReserveCommand, Validation } from './types.ts'
 
@@ -11,8 +11,10 @@ export async function validate(ports: CommandPorts, command: ReserveCommand): Pr
   if (!first) throw new Error('a validation needs an item')
   const opened = await holdIn(ports, first.subnet, {
     tenant: command.tenant,
+    mode: ports.settings.authority,
     bodyHash: command.bodyHash,
     items: command.items,
+    ...(command.block ? { block: command.block } : {}),
     dryRun: true,
   })
   if (opened.kind === 'busy') {
@@ -25,14 +27,13 @@ export async function validate(ports: CommandPorts, command: ReserveCommand): Pr
     const whole = { code, message: detail || PROBLEMS[code].title, ...(field === undefined ? {} : { field }) }
     return { allowed: false, findings: findings ?? [whole] }
   }
-  const taken = await nameFindings(ports, answer.leases)
-  if (!taken.ok)
-    return { allowed: false, findings: [{ code: taken.error.code, message: taken.error.detail }] }
-  if (taken.value.length > 0) return { allowed: false, findings: taken.value }
-  const { authority } = ports.settings
+  const named = await previewNames(ports, answer.leases, command.items)
+  if (!named.ok)
+    return { allowed: false, findings: [{ code: named.error.code, message: named.error.detail }] }
+  if (named.value.findings.length > 0) return { allowed: false, findings: named.value.findings }
   return {
     allowed: true,
     findings: [],
-    preview: answer.leases.map((lease) => reservationOf(lease, authority)),
+    preview: named.value.leases.map((lease) => reservationIn(ports, lease)),
   }
 }
