@@ -4,8 +4,5 @@
  * A status is never an error here. Whoever sends decides about redirects, time limits and size.
  */
 export interface Http {
-  fetch(request: Request): Promise<Response>
+  readonly fetch: (request: Request) => Promise<Response>
 }
-
-/** The runtime's fetch. Only composition roots name it. */
-export const systemHttp: Http = { fetch: (request) => fetch(request) }

@@ -8,6 +8,8 @@ export const PROBLEMS = {
   invalid_name: { status: 400, title: 'Not an acceptable name' },
   unauthenticated: { status: 401, title: 'Who is calling is not known' },
   forbidden: { status: 403, title: 'The caller may not do this' },
+  quota_exceeded: { status: 403, title: 'The namespace has used its quota' },
+  outside_policy: { status: 403, title: "The Subnet's policy does not allow this" },
   not_found: { status: 404, title: 'There is no such thing' },
   unknown_subnet: { status: 404, title: 'There is no such Subnet' },
   method_not_allowed: { status: 405, title: 'This path does not take this method' },
@@ -64,10 +66,12 @@ export function problem(
   return { code, detail, ...more }
 }
 
+const RETRYABLE: ReadonlySet<ProblemCode> = new Set(['releasing', 'no_capacity', 'quota_exceeded'])
+
 /** Answers that must not be stored under an idempotency key: the same request may succeed later. */
 export function isRetryable(code: ProblemCode): boolean {
   const status = PROBLEMS[code].status
-  return code === 'releasing' || code === 'no_capacity' || status === 429 || status === 503
+  return RETRYABLE.has(code) || status === 429 || status === 503
 }
 
 /** The problem of a group: each bad item is named, the first finding gives code and status. */
