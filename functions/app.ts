@@ -2,11 +2,23 @@ import { OpenAPIHono } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import type { Log } from '../shared/log.ts'
 import type { Random } from '../shared/random.ts'
+import type { Callers } from './access/callers.ts'
+import { mountKeys } from './access/keys.ts'
+import { mountAdmission } from './admission/door.ts'
+import { mountAdopt } from './adopt.ts'
 import type { Berth } from './berth.ts'
+import { mountChat } from './chatops/door.ts'
+import { mountDns } from './dns.ts'
 import { type Assets, mountDocs } from './docs.ts'
 import type { Door, DoorVariables } from './door.ts'
 import { mountEmbedded } from './embedded.ts'
+import { mountEvents } from './events/door.ts'
+import { mountEventHook } from './events/receive.ts'
+import { mountExport } from './export.ts'
+import { mountGitHooks, mountGitOps } from './gitops/door.ts'
 import { mountHealth } from './health.ts'
+import type { HookPorts } from './hooks/ports.ts'
+import { mountImport } from './import.ts'
 import { mountIpPools } from './ip-pools.ts'
 import { type AccessMode, access } from './middleware/access.ts'
 import { notFound, unexpected } from './middleware/problem.ts'
@@ -16,10 +28,12 @@ import { closeMethods } from './mount.ts'
 import { mountOpenApi } from './openapi.ts'
 import { mountOperations } from './operations.ts'
 import { mountRelease } from './release.ts'
+import { mountRepair } from './repair.ts'
 import { mountReservations } from './reservations.ts'
 import { mountReserve } from './reserve.ts'
 import { mountSubnets } from './subnets.ts'
 import { mountValidate } from './validate.ts'
+import { mountWindow } from './window.ts'
 
 /** A request with the bindings of the Worker it came to. */
 export type Call<Bindings extends object> = Context<{ Bindings: Bindings; Variables: DoorVariables }>
@@ -30,6 +44,19 @@ export interface AppOptions<Bindings extends object> {
   readonly version: string
   /** Variable ACCESS. */
   readonly access: (c: Call<Bindings>) => AccessMode
+  /** What is wrong with the variables, a sentence each. */
+  readonly misread?: (c: Call<Bindings>) => readonly string[]
+  /** How the API server proves itself to the admission door; without it nobody is let in there. */
+  readonly admission?: {
+    /** ADMISSION_SECRET. */
+    readonly secret: (c: Call<Bindings>) => string | undefined
+    /** Whether the request came by the socket that asks for client certificates. */
+    readonly certificate: (c: Call<Bindings>) => boolean
+  }
+  /** Who knows credentials; without it, none are taken. */
+  readonly callers?: (c: Call<Bindings>) => Callers
+  /** What the doors of foreign senders need; without it there are none. */
+  readonly hooks?: (c: Call<Bindings>) => HookPorts
   /** The binding that serves the files under /docs; without it that page has words only. */
   readonly assets?: (c: Call<Bindings>) => Assets | undefined
 }
@@ -53,22 +80,47 @@ export function createApp<Bindings extends object>(
       berth ??= berthFor(c)
       return berth
     })
+    c.set('callers', () => options.callers?.(c))
     await next()
   })
   // The routes ask for no binding, so they are mounted on the app without them.
   const door = app as unknown as OpenAPIHono<Door>
   const call = (c: Context<Door>) => c as unknown as Call<Bindings>
   door.use(securityHeaders(), requestId({ random: options.random }))
+  // The API server proves itself in its own way, so its door comes before the one for people.
+  mountAdmission(door, {
+    secret: (c) => options.admission?.secret(call(c)),
+    certificate: (c) => options.admission?.certificate(call(c)) ?? false,
+  })
+  // Foreign senders prove themselves by their signatures, so their doors come before the one for callers.
+  const { hooks } = options
+  if (hooks) {
+    mountChat(door, (c) => hooks(call(c)))
+    mountGitHooks(door, (c) => hooks(call(c)))
+    mountEventHook(door, (c) => hooks(call(c)))
+  }
   door.use(access({ mode: (c) => options.access(call(c)) }))
+
   mountReserve(door)
   mountValidate(door)
   mountRelease(door)
+  mountAdopt(door)
+  mountRepair(door)
   mountReservations(door)
+  mountDns(door)
+  mountExport(door)
+  mountImport(door)
   mountOperations(door)
   mountSubnets(door)
+  mountWindow(door)
   mountEmbedded(door)
+  mountKeys(door)
+  if (hooks) {
+    mountGitOps(door, (c) => hooks(call(c)))
+    mountEvents(door, (c) => hooks(call(c)))
+  }
   mountIpPools(door)
-  mountHealth(door)
+  mountHealth(door, (c) => options.misread?.(call(c)) ?? [])
   mountOpenApi(door, options)
   mountDocs(door, { version: options.version, assets: (c) => options.assets?.(call(c)) })
   closeMethods(door)

@@ -57,9 +57,11 @@ export function mountDocs(app: DoorApp, { version, assets }: DocsOptions): void 
     return replyJson(c, { name: 'berth', version, docs: '/docs', openapi: '/openapi.json' })
   })
   app.get('/docs', (c) => c.body(PAGE, 200, page))
-  app.get('/docs/start.js', (c) => c.body(START, 200, script))
-  app.get('/docs/:file', (c) => asset(c, assets(c)))
-  for (const path of ['/', '/docs', '/docs/start.js', '/docs/:file']) app.all(path, methodNotAllowed(['GET']))
+  // One path for all files: beside `/docs/start.js` it would be ambiguous, and Hono take its slow router for all.
+  app.get('/docs/:file', async (c) =>
+    c.req.param('file') === 'start.js' ? c.body(START, 200, script) : asset(c, assets(c)),
+  )
+  for (const path of ['/', '/docs', '/docs/:file']) app.all(path, methodNotAllowed(['GET']))
 }
 
 async function asset(c: DoorContext, assets: Assets | undefined): Promise<Response> {

@@ -1,6 +1,8 @@
 import type { OpenAPIHono } from '@hono/zod-openapi'
 import type { Context, MiddlewareHandler } from 'hono'
+import type { Caller } from '../shared/access/caller.ts'
 import type { Log } from '../shared/log.ts'
+import type { Callers } from './access/callers.ts'
 import type { Berth } from './berth.ts'
 import type { Representation } from './reply/accept.ts'
 
@@ -8,6 +10,9 @@ import type { Representation } from './reply/accept.ts'
 export interface DoorVariables {
   requestId: string
   tenant: string
+  /** Who calls; `berth` below does only what he may. */
+  caller: Caller
+  callers: () => Callers | undefined
   log: Log
   /** Built on first use: a refused request costs no binding. */
   berth: () => Berth

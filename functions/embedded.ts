@@ -2,6 +2,7 @@ import { KINDS } from '../shared/cluster/port.ts'
 import { readOwner } from './body/manifest.ts'
 import { readDocuments } from './body/read.ts'
 import type { DoorApp, DoorContext } from './door.ts'
+import { write, writeContext, writeHeaders } from './middleware/write.ts'
 import { mount } from './mount.ts'
 import { accepts } from './reply/accept.ts'
 import { replyJson } from './reply/json.ts'
@@ -9,8 +10,7 @@ import { refuse } from './reply/problem.ts'
 import { ownerManifest } from './schema/owner.ts'
 import { readPath } from './schema/path.ts'
 import { ANY_BODY, ANY_CALL, refusals } from './schema/problem.ts'
-import { readQuery } from './schema/query.ts'
-import { noQuery, ownerPath } from './schema/reads.ts'
+import { ownerPath } from './schema/reads.ts'
 import { body, kubeObject, reply } from './schema/replies.ts'
 
 const OWNERS = ['Pod', 'StatefulSet', 'VirtualMachine'] as const
@@ -21,11 +21,11 @@ const putRoute = (kind: OwnerKind) =>
     method: 'put',
     path: `/embedded/${KINDS[kind].plural}/{namespace}/{name}`,
     summary: `Make a ${kind} exist in the embedded cluster`,
-    request: { params: ownerPath, body: body(ownerManifest, false) },
+    request: { params: ownerPath, headers: writeHeaders, body: body(ownerManifest, false) },
     responses: {
       200: reply('It was there; replaced.', kubeObject),
       201: reply('Made.', kubeObject),
-      ...refusals(...ANY_BODY, ...ANY_CALL),
+      ...refusals(...ANY_BODY, 'idempotency_mismatch', ...ANY_CALL),
     },
   }) as const
 
@@ -34,32 +34,30 @@ const deleteRoute = (kind: OwnerKind) =>
     method: 'delete',
     path: `/embedded/${KINDS[kind].plural}/{namespace}/{name}`,
     summary: `Remove a ${kind} from the embedded cluster`,
-    request: { params: ownerPath },
+    request: { params: ownerPath, headers: writeHeaders },
     responses: {
       200: reply('Removed; as it was last.', kubeObject),
-      ...refusals('invalid_field', 'invalid_name', 'not_found', ...ANY_CALL),
+      ...refusals('invalid_field', 'invalid_name', 'not_found', 'idempotency_mismatch', ...ANY_CALL),
     },
   }) as const
 
 /** PUT and DELETE /embedded/{pods,statefulsets,virtualmachines}/{namespace}/{name} */
 export function mountEmbedded(app: DoorApp): void {
   for (const kind of OWNERS) {
-    mount(app, putRoute(kind), accepts('json'), (c) => put(c, kind))
-    mount(app, deleteRoute(kind), accepts('json'), (c) => remove(c, kind))
+    mount(app, putRoute(kind), accepts('json'), write({ dryRun: false }), (c) => put(c, kind))
+    mount(app, deleteRoute(kind), accepts('json'), write({ dryRun: false }), (c) => remove(c, kind))
   }
 }
 
 async function put(c: DoorContext, kind: OwnerKind): Promise<Response> {
   const path = readPath(c, ownerPath)
   if (!path.ok) return refuse(c, path.error)
-  const query = readQuery(c, noQuery)
-  if (!query.ok) return refuse(c, query.error)
   const documents = await readDocuments(c.req.raw, { allowEmpty: true })
   if (!documents.ok) return refuse(c, documents.error)
   const identity = { apiVersion: KINDS[kind].apiVersion, kind, ...path.value }
   const manifest = readOwner(documents.value, identity)
   if (!manifest.ok) return refuse(c, manifest.error)
-  const written = await c.var.berth().putOwner(manifest.value)
+  const written = await c.var.berth().putOwner(manifest.value, await writeContext(c, manifest.value))
   if (!written.ok) return refuse(c, written.error)
   return replyJson(c, written.value.object, written.value.created ? 201 : 200)
 }
@@ -67,8 +65,6 @@ async function put(c: DoorContext, kind: OwnerKind): Promise<Response> {
 async function remove(c: DoorContext, kind: OwnerKind): Promise<Response> {
   const path = readPath(c, ownerPath)
   if (!path.ok) return refuse(c, path.error)
-  const query = readQuery(c, noQuery)
-  if (!query.ok) return refuse(c, query.error)
-  const removed = await c.var.berth().deleteOwner({ kind, ...path.value })
+  const removed = await c.var.berth().deleteOwner({ kind, ...path.value }, await writeContext(c, null))
   return removed.ok ? replyJson(c, removed.value) : refuse(c, removed.error)
 }

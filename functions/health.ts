@@ -24,13 +24,20 @@ const readyRoute = {
 } as const
 
 /** GET /healthz and /readyz: for probes, open to everybody. */
-export function mountHealth(app: DoorApp): void {
+export function mountHealth(app: DoorApp, misread: (c: DoorContext) => readonly string[]): void {
   mount(app, healthRoute, (c) => replyJson(c, { status: 'ok' }))
-  mount(app, readyRoute, ready)
+  mount(app, readyRoute, (c) => ready(c, misread(c)))
 }
 
-/** 200 with every part, or the problem with the same parts and the first that is not ready named. */
-async function ready(c: DoorContext): Promise<Response> {
+/**
+ * 200 with every part, or the problem with the same parts and those that are not ready named. Where a variable cannot be
+ * read, that is all there is to tell.
+ */
+async function ready(c: DoorContext, misread: readonly string[]): Promise<Response> {
+  if (misread.length > 0) {
+    const variables = { ready: false, detail: misread.join('; ') }
+    return refuse(c, problem('unavailable', 'not ready: variables'), { parts: { variables } })
+  }
   const status = await c.var.berth().ready()
   const parts = Object.fromEntries(status.map(({ part, ready, detail }) => [part, { ready, detail }]))
   const bad = status.filter((part) => !part.ready).map(({ part }) => part)

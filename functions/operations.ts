@@ -36,7 +36,7 @@ async function operation(c: DoorContext): Promise<Response> {
 }
 
 /** `reservation` for one, `reservations` for a group; a problem as the caller would have got it. */
-function render({ reservations, problem, ...view }: OperationView): Record<string, unknown> {
+function render({ reservations, problem, tenant: _, ...view }: OperationView): Record<string, unknown> {
   const [first] = reservations
   return {
     ...view,

@@ -12,7 +12,7 @@ import { replyOutcome } from './reply/reservation.ts'
 import { spellProblem } from './reply/spell.ts'
 import { ipList, ipManifest } from './schema/ip.ts'
 import { ANY_BODY, ANY_CALL, refusals } from './schema/problem.ts'
-import { release as releaseForm, releaseGroup } from './schema/release.ts'
+import { releaseBlock, release as releaseForm, releaseGroup } from './schema/release.ts'
 import { body, pendingReply, reply, reservationReply, reservationsReply } from './schema/replies.ts'
 
 const route = {
@@ -20,11 +20,11 @@ const route = {
   path: '/v1/release',
   summary: 'Give reservations back',
   description:
-    'Names reservations by object name, by owner and Subnet, or by their manifests. Refused while the owner lives.',
+    'Names reservations by object name, by owner and Subnet, by the owners of a block, or by their manifests. Refused while the owner lives.',
   request: {
     query: writeQuery,
     headers: writeHeaders,
-    body: body(z.union([releaseForm, ipManifest, releaseGroup, ipList])),
+    body: body(z.union([releaseForm, ipManifest, releaseGroup, releaseBlock, ipList])),
   },
   responses: {
     200: reply('Released: quarantined, or free.', z.union([reservationReply, reservationsReply]), true),
@@ -57,15 +57,17 @@ async function release(c: DoorContext): Promise<Response> {
   if (!collection.ok) return refuse(c, collection.error)
   const asked = readRelease(collection.value)
   if (!asked.ok) return refuse(c, asked.error)
-  const { targets: entries, force, reason } = asked.value
+  const { targets: entries, list, force, reason } = asked.value
   const targets = entries.map(({ target }) => target)
   const terms = { targets, force, ...(reason === undefined ? {} : { reason }) }
-  const outcome = await c.var.berth().release({ ...(await writeContext(c, terms)), ...terms })
-  return replyOutcome(c, inWords(outcome, entries), collection.value.list)
+  const outcome = await c
+    .get('berth')()
+    .release({ ...(await writeContext(c, terms)), ...terms })
+  return replyOutcome(c, inWords(outcome, entries, list), list)
 }
 
 /** A release makes nothing new, whatever the core calls it. */
-function inWords(outcome: WriteOutcome, entries: readonly Target[]): WriteOutcome {
-  if (outcome.kind === 'refused') return { ...outcome, problem: spellProblem(outcome.problem, entries) }
+function inWords(outcome: WriteOutcome, entries: readonly Target[], list: boolean): WriteOutcome {
+  if (outcome.kind === 'refused') return { ...outcome, problem: spellProblem(outcome.problem, entries, list) }
   return outcome.kind === 'done' ? { ...outcome, created: false } : outcome
 }

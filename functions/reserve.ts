@@ -1,8 +1,8 @@
 import { z } from '@hono/zod-openapi'
-import type { Reservation, WriteOutcome } from '../shared/command/types.ts'
+import type { Reservation, ReserveCommand, WriteOutcome } from '../shared/command/types.ts'
 import { collect } from './body/collect.ts'
 import { readDocuments } from './body/read.ts'
-import { readWishes, type Wish } from './body/wishes.ts'
+import { commandOf, readGroup, type Wish } from './body/wishes.ts'
 import type { DoorApp, DoorContext } from './door.ts'
 import { write, writeContext, writeHeaders, writeQuery } from './middleware/write.ts'
 import { mount } from './mount.ts'
@@ -10,28 +10,33 @@ import { accepts } from './reply/accept.ts'
 import { refuse } from './reply/problem.ts'
 import { replyOutcome } from './reply/reservation.ts'
 import { spellProblem } from './reply/spell.ts'
-import { ipList, ipManifest, plainWish, wishGroup } from './schema/ip.ts'
+import { blockWish, ipList, ipManifest, plainWish, wishGroup } from './schema/ip.ts'
 import { ANY_BODY, ANY_CALL, refusals } from './schema/problem.ts'
 import { body, pendingReply, reply, reservationReply, reservationsReply } from './schema/replies.ts'
 
 /** What reserve and validate read. */
-export const wishBody = z.union([plainWish, ipManifest, wishGroup, ipList])
+export const wishBody = z.union([plainWish, ipManifest, wishGroup, blockWish, ipList])
 
 const route = {
   method: 'post',
   path: '/v1/reserve',
   summary: 'Reserve addresses',
   description:
-    'Takes IP manifests (one, several YAML documents, a List) or the plain form. A second call for the same owner gives the same reservation. Several wishes are a group: all are bound or none.',
+    'Takes IP manifests (one, several YAML documents, a List) or the plain form. A second call for the same owner gives the same reservation. Several wishes are a group: all are bound or none. A block is a group with contiguous addresses.',
   request: { query: writeQuery, headers: writeHeaders, body: body(wishBody) },
   responses: {
     200: reply('All of it was reserved before.', z.union([reservationReply, reservationsReply]), true),
-    201: reply('Reserved; at least one is new.', z.union([reservationReply, reservationsReply]), true),
+    201: reply(
+      'Reserved; at least one is new. Location names a single one.',
+      z.union([reservationReply, reservationsReply]),
+      true,
+    ),
     202: reply('Under way; Location names the operation.', pendingReply),
     ...refusals(
       ...ANY_BODY,
       'invalid_address',
       'invalid_mac',
+      'invalid_range',
       'unknown_subnet',
       'address_taken',
       'mac_taken',
@@ -49,6 +54,8 @@ const route = {
       'no_leader',
       'authority_conflict',
       'no_capacity',
+      'quota_exceeded',
+      'outside_policy',
       ...ANY_CALL,
     ),
   },
@@ -64,15 +71,24 @@ async function reserve(c: DoorContext): Promise<Response> {
   if (!documents.ok) return refuse(c, documents.error)
   const collection = collect(documents.value)
   if (!collection.ok) return refuse(c, collection.error)
-  const wishes = readWishes(collection.value)
-  if (!wishes.ok) return refuse(c, wishes.error)
-  const items = wishes.value.map(({ item }) => item)
-  const outcome = await c.var.berth().reserve({ ...(await writeContext(c, items)), items })
-  return replyOutcome(c, inWords(outcome, wishes.value), collection.value.list)
+  const group = readGroup(collection.value)
+  if (!group.ok) return refuse(c, group.error)
+  const { wishes, block } = group.value
+  const command = commandOf(group.value)
+  const outcome = await c
+    .get('berth')()
+    .reserve({ ...(await writeContext(c, hashed(command))), ...command })
+  const list = collection.value.list || block !== undefined
+  return replyOutcome(c, inWords(outcome, wishes, list), list)
 }
 
-function inWords(outcome: WriteOutcome, wishes: readonly Wish[]): WriteOutcome {
-  if (outcome.kind === 'refused') return { ...outcome, problem: spellProblem(outcome.problem, wishes) }
+/** What makes one request another than its twin; of single wishes the list alone, as keys of older versions have it. */
+export function hashed({ items, block }: Pick<ReserveCommand, 'items' | 'block'>): unknown {
+  return block ? { items, block } : items
+}
+
+function inWords(outcome: WriteOutcome, wishes: readonly Wish[], list: boolean): WriteOutcome {
+  if (outcome.kind === 'refused') return { ...outcome, problem: spellProblem(outcome.problem, wishes, list) }
   return outcome.kind === 'done'
     ? { ...outcome, reservations: withWarnings(outcome.reservations, wishes) }
     : outcome

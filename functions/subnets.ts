@@ -5,7 +5,7 @@ import { write, writeContext, writeHeaders, writeQuery } from './middleware/writ
 import { mount } from './mount.ts'
 import { accepts } from './reply/accept.ts'
 import { replyJson } from './reply/json.ts'
-import { refuse } from './reply/problem.ts'
+import { problemBody, refuse } from './reply/problem.ts'
 import { readPath } from './schema/path.ts'
 import { ANY_BODY, ANY_CALL, refusals } from './schema/problem.ts'
 import { readQuery } from './schema/query.ts'
@@ -17,6 +17,7 @@ const listRoute = {
   method: 'get',
   path: '/v1/subnets',
   summary: 'All Subnets and their counts',
+  description: 'One whose ledger does not answer has no counts, and the problem in their place.',
   responses: {
     200: reply('All of them, by name.', subnetsReply),
     ...refusals('invalid_field', ...ANY_CALL),
@@ -47,6 +48,7 @@ const putRoute = {
       'invalid_range',
       'invalid_address',
       'immutable_field',
+      'address_taken',
       'idempotency_mismatch',
       ...ANY_CALL,
     ),
@@ -97,7 +99,11 @@ async function list(c: DoorContext): Promise<Response> {
   const query = readQuery(c, noQuery)
   if (!query.ok) return refuse(c, query.error)
   const subnets = await c.var.berth().subnets()
-  return subnets.ok ? replyJson(c, { items: subnets.value }) : refuse(c, subnets.error)
+  if (!subnets.ok) return refuse(c, subnets.error)
+  const items = subnets.value.map((subnet) =>
+    'problem' in subnet ? { ...subnet, problem: problemBody(subnet.problem) } : subnet,
+  )
+  return replyJson(c, { items })
 }
 
 async function one(c: DoorContext): Promise<Response> {

@@ -1,6 +1,6 @@
 import { collect } from './body/collect.ts'
 import { readDocuments } from './body/read.ts'
-import { readWishes } from './body/wishes.ts'
+import { commandOf, readGroup } from './body/wishes.ts'
 import type { DoorApp, DoorContext } from './door.ts'
 import { write, writeContext, writeHeaders, writeQuery } from './middleware/write.ts'
 import { mount } from './mount.ts'
@@ -8,7 +8,7 @@ import { accepts } from './reply/accept.ts'
 import { replyJson } from './reply/json.ts'
 import { refuse } from './reply/problem.ts'
 import { spellFindings } from './reply/spell.ts'
-import { wishBody, withWarnings } from './reserve.ts'
+import { hashed, wishBody, withWarnings } from './reserve.ts'
 import { ANY_BODY, ANY_CALL, refusals } from './schema/problem.ts'
 import { body, reply, validationReply } from './schema/replies.ts'
 
@@ -34,19 +34,20 @@ async function validate(c: DoorContext): Promise<Response> {
   const documents = await readDocuments(c.req.raw)
   if (!documents.ok) return refuse(c, documents.error)
   const collection = collect(documents.value)
-  const wishes = collection.ok ? readWishes(collection.value) : collection
-  if (!wishes.ok) {
-    const { findings } = wishes.error
-    return findings ? replyJson(c, { allowed: false, findings }) : refuse(c, wishes.error)
+  const group = collection.ok ? readGroup(collection.value) : collection
+  if (!group.ok) {
+    const { findings } = group.error
+    return findings ? replyJson(c, { allowed: false, findings }) : refuse(c, group.error)
   }
-  const items = wishes.value.map(({ item }) => item)
-  const command = { ...(await writeContext(c, items)), items, dryRun: true }
+  const { wishes, block } = group.value
+  const asked = commandOf(group.value)
+  const command = { ...(await writeContext(c, hashed(asked))), ...asked, dryRun: true }
   const { allowed, findings, preview } = await c.var.berth().validate(command)
-  const previews = preview && withWarnings(preview, wishes.value)
-  const list = collection.ok && collection.value.list
+  const list = (collection.ok && collection.value.list) || block !== undefined
+  const previews = preview && withWarnings(preview, wishes)
   return replyJson(c, {
     allowed,
-    findings: spellFindings(findings, wishes.value),
+    findings: spellFindings(findings, wishes, list),
     ...(previews ? { preview: list ? { items: previews } : previews[0] } : {}),
   })
 }

@@ -36,6 +36,8 @@ export function parseJson(text: string, options: ReadOptions = {}): Result<unkno
 }
 
 const NUMBER = /-?(?:0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?/y
+/** What stands for itself in a string: all but quote, backslash and control characters. */
+const PLAIN = /[ !#-[\]-\uffff]*/y
 const ESCAPES: Readonly<Record<string, string>> = {
   '"': '"',
   '\\': '\\',
@@ -179,6 +181,9 @@ class JsonReader {
     let from = ++this.at
     let value = ''
     for (;;) {
+      PLAIN.lastIndex = this.at
+      PLAIN.test(this.text)
+      this.at = PLAIN.lastIndex
       const unit = this.text.charCodeAt(this.at)
       if (unit === 0x22) {
         value += this.text.slice(from, this.at++)
@@ -188,10 +193,8 @@ class JsonReader {
       }
       if (Number.isNaN(unit)) this.refuse('the string does not end', start)
       if (unit < 0x20) this.refuse('a control character in a string must be escaped')
-      if (unit === 0x5c) {
-        value += this.text.slice(from, this.at) + this.escape()
-        from = this.at
-      } else this.at++
+      value += this.text.slice(from, this.at) + this.escape()
+      from = this.at
     }
   }
 

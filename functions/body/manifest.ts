@@ -36,7 +36,7 @@ function readKubeOvn(
   const other = otherIdentity(parsed.value, identity)
   if (other) return err(other)
   const { metadata, spec } = parsed.value
-  return ok({
+  return storable({
     apiVersion: identity.apiVersion,
     kind: identity.kind,
     metadata: metaOf(metadata, identity),
@@ -53,7 +53,7 @@ export function readOwner(documents: readonly unknown[], identity: Identity): Re
   if (other) return err(other)
   const { metadata, spec, status } = parsed.value
   const { finalizers, ownerReferences } = metadata ?? {}
-  return ok({
+  return storable({
     apiVersion: identity.apiVersion,
     kind: identity.kind,
     metadata: {
@@ -71,6 +71,14 @@ export function readOwner(documents: readonly unknown[], identity: Identity): Re
     ...(spec ? { spec } : {}),
     ...(status ? { status } : {}),
   })
+}
+
+/** As etcd's default request limit, less what the server adds. YAML's escapes can make more of a body than it was. */
+const OBJECT_LIMIT_BYTES = 1.5 * 1024 * 1024 - 4096
+
+function storable(object: KubeObject): Result<KubeObject, Problem> {
+  if (new TextEncoder().encode(JSON.stringify(object)).length <= OBJECT_LIMIT_BYTES) return ok(object)
+  return err(problem('too_large', `an object may have ${OBJECT_LIMIT_BYTES} bytes`, { field: 'body' }))
 }
 
 function oneDocument(): Problem {

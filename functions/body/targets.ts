@@ -3,10 +3,10 @@ import { type Finding, type Problem, problemOf } from '../../shared/problem.ts'
 import { err, ok, type Result } from '../../shared/result.ts'
 import { check, finding } from '../schema/findings.ts'
 import { ipReference } from '../schema/ip.ts'
-import { releaseTarget, releaseTerms } from '../schema/release.ts'
+import { blockTarget, releaseTarget, releaseTerms } from '../schema/release.ts'
 import { type Collection, type Entry, isManifest } from './collect.ts'
 import { type Path, spellPath } from './path.ts'
-import { manifestPath } from './wishes.ts'
+import { blockNames, blockPath, manifestPath } from './wishes.ts'
 
 /** One target of a release. */
 export interface Target {
@@ -16,6 +16,8 @@ export interface Target {
 
 export interface ReleaseBody {
   readonly targets: readonly Target[]
+  /** The caller is to be answered with a list. */
+  readonly list: boolean
   readonly force: boolean
   readonly reason?: string
 }
@@ -29,7 +31,13 @@ export function readRelease({ entries, list, terms }: Collection): Result<Releas
   const findings: Finding[] = []
   const whole = check(releaseTerms, terms)
   if (!whole.ok) findings.push(...whole.error)
-  for (const [index, entry] of entries.entries()) {
+  const block = entries.find(({ value }) => !list && !isManifest(value) && Object.hasOwn(value, 'block'))
+  if (block) {
+    const owners = fromBlock(block)
+    if (owners.ok) targets.push(...owners.value)
+    else findings.push(...owners.error)
+  }
+  for (const [index, entry] of block ? [] : entries.entries()) {
     const item = list ? index : undefined
     const target = isManifest(entry.value) ? fromManifest(entry, item) : fromPlain(entry, item)
     if (target.ok) targets.push(target.value)
@@ -38,7 +46,12 @@ export function readRelease({ entries, list, terms }: Collection): Result<Releas
   if (findings.length === 0) findings.push(...otherSubnets(targets))
   if (!whole.ok || findings.length > 0) return err(problemOf(findings))
   const { force, reason } = whole.value
-  return ok({ targets, force: force ?? false, ...(reason ? { reason } : {}) })
+  return ok({
+    targets,
+    list: list || block !== undefined,
+    force: force ?? false,
+    ...(reason ? { reason } : {}),
+  })
 }
 
 /** All that say a Subnet must say the same one. */
@@ -55,6 +68,14 @@ function fromPlain({ value, at }: Entry, item?: number): Result<Target, readonly
   const parsed = check(releaseTarget, value, at, item)
   if (!parsed.ok) return parsed
   return targetOf(parsed.value, item, (field) => [...at, field])
+}
+
+function fromBlock({ value, at }: Entry): Result<readonly Target[], readonly Finding[]> {
+  const parsed = check(blockTarget, value, at)
+  if (!parsed.ok) return parsed
+  const { subnet, namespace, block } = parsed.value
+  const spell = (field: string) => spellPath([...at, ...blockPath(field)])
+  return ok(blockNames(block).map((podName) => ({ target: { namespace, podName, subnet }, spell })))
 }
 
 function fromManifest({ value, at }: Entry, item?: number): Result<Target, readonly Finding[]> {

@@ -1,10 +1,18 @@
-import type { ReserveItem } from '../../shared/command/types.ts'
+import type { z } from '@hono/zod-openapi'
+import type { ReserveCommand, ReserveItem } from '../../shared/command/types.ts'
 import { formatAddress, parseAddress } from '../../shared/ipam/address.ts'
 import { ANNOTATION_REASON } from '../../shared/kube-ovn/names.ts'
 import { type Finding, type Problem, problemOf } from '../../shared/problem.ts'
 import { err, ok, type Result } from '../../shared/result.ts'
 import { check, finding } from '../schema/findings.ts'
-import { type IpManifest, ipManifest, type PlainWish, plainWish } from '../schema/ip.ts'
+import {
+  blockWish,
+  type IpManifest,
+  ipManifest,
+  type owners,
+  type PlainWish,
+  plainWish,
+} from '../schema/ip.ts'
 import { type Collection, type Entry, isManifest } from './collect.ts'
 import { type Path, spellPath } from './path.ts'
 import { manifestWarnings } from './warnings.ts'
@@ -18,6 +26,55 @@ export interface Wish {
   readonly spell: (field: string) => string
 }
 
+/** The wishes of one call. */
+export interface Wishes {
+  readonly wishes: readonly Wish[]
+  /** They were asked for as a block: contiguous addresses, and a list for an answer. */
+  readonly block?: { readonly aligned: boolean }
+}
+
+/** What the core is asked for. */
+export function commandOf({ wishes, block }: Wishes): Pick<ReserveCommand, 'items' | 'block'> {
+  return { items: wishes.map(({ item }) => item), ...(block ? { block } : {}) }
+}
+
+/** Every wish of a body that may ask for a block. @returns as `readWishes` */
+export function readGroup(collection: Collection): Result<Wishes, Problem> {
+  const [entry] = collection.entries
+  if (entry && !collection.list && !isManifest(entry.value) && Object.hasOwn(entry.value, 'block')) {
+    const read = fromBlock(entry)
+    return read.ok ? read : err(problemOf(read.error))
+  }
+  const wishes = readWishes(collection)
+  return wishes.ok ? ok({ wishes: wishes.value }) : wishes
+}
+
+function fromBlock({ value, at }: Entry): Result<Wishes, readonly Finding[]> {
+  const parsed = check(blockWish, value, at)
+  if (!parsed.ok) return parsed
+  const { block, v4IpAddress, v6IpAddress, ...rest } = parsed.value
+  const wishes = blockNames(block).map((podName, index): Wish => {
+    const first = index === 0 ? { v4IpAddress, v6IpAddress } : {}
+    return {
+      item: itemOf({ ...rest, ...first, podName }, { reason: rest.reason, ipPool: rest.ipPool }),
+      warnings: [],
+      spell: (field) => spellPath([...at, ...blockPath(field)]),
+    }
+  })
+  return ok({ wishes, block: { aligned: block.aligned ?? false } })
+}
+
+/** Names of a block's owners, in order: `web-0`, `web-1`. */
+export function blockNames({ prefix, count, start }: z.output<typeof owners>): string[] {
+  return Array.from({ length: count }, (_, index) => `${prefix}-${(start ?? 0) + index}`)
+}
+
+/** Where a block keeps what a command calls `field`. */
+export function blockPath(field: string): Path {
+  if (field === 'name' || field === 'podName') return ['block', 'prefix']
+  return field === 'count' ? ['block', 'count'] : [field]
+}
+
 /**
  * Every wish of a body, or everything that is wrong with it. All must name one Subnet: a group lives in one ledger.
  * @returns a problem with findings, each naming field and item
@@ -27,7 +84,7 @@ export function readWishes({ entries, list }: Collection): Result<readonly Wish[
   const findings: Finding[] = []
   for (const [index, entry] of entries.entries()) {
     const item = list ? index : undefined
-    const wish = isManifest(entry.value) ? fromManifest(entry, item) : fromPlain(entry, item)
+    const wish = readWish(entry, item)
     if (wish.ok) wishes.push(wish.value)
     else findings.push(...wish.error)
   }
@@ -42,6 +99,11 @@ export function readWishes({ entries, list }: Collection): Result<readonly Wish[
           item: index,
         })
   return findings.length > 0 ? err(problemOf(findings)) : ok(wishes)
+}
+
+/** One wish by itself, a manifest or in plain form. */
+export function readWish(entry: Entry, item?: number): Result<Wish, readonly Finding[]> {
+  return isManifest(entry.value) ? fromManifest(entry, item) : fromPlain(entry, item)
 }
 
 function fromPlain({ value, at }: Entry, item?: number): Result<Wish, readonly Finding[]> {

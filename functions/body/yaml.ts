@@ -24,6 +24,18 @@ const ALIAS_LIMIT = 100
 const LEXEME_LIMIT = 250_000
 /** Nodes reached through aliases, so that a few of them cannot grow into millions. */
 const ALIASED_NODE_LIMIT = 10_000
+/** Characters reached through aliases: as many as a body may have. An alias costs three bytes and may stand for all of it. */
+const ALIASED_CHARACTER_LIMIT = 1 << 20
+
+/** What the aliases of a whole stream have grown to. */
+interface Growth {
+  nodes: number
+  characters: number
+}
+
+/** What a stream must not hold (§5.1): control characters but tab, line feed, carriage return and NEL. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+const UNPRINTABLE = /[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff]/
 
 /** The library knows more than the core schema's (§10.3), such as binary and set. */
 const CORE_TAGS = /^(?:!|tag:yaml\.org,2002:(?:str|int|float|bool|null|map|seq))$/
@@ -31,17 +43,20 @@ const CORE_TAGS = /^(?:!|tag:yaml\.org,2002:(?:str|int|float|bool|null|map|seq))
 /**
  * A YAML 1.2 stream with the core schema: `no` and `1:30` are strings. Refused with line and column: duplicate names
  * (compared here, the library compares each with each), merge keys, tags of one's own, names that are not strings,
- * other versions by `%YAML`, depth over 64, aliases beyond 100 uses, numbers that would lose digits. Empty documents
+ * other versions by `%YAML`, depth over 64, aliases beyond 100 uses or a body's length, numbers that would lose digits. Empty documents
  * are skipped, as kubectl does.
  * @returns one value a document
  */
 export function parseYaml(text: string, options: ReadOptions = {}): Result<unknown[], Problem> {
   try {
+    const unprintable = UNPRINTABLE.exec(text)
+    if (unprintable) refuse(text, unprintable.index, 'a control character; escape it in double quotes')
     const values: unknown[] = []
+    const growth: Growth = { nodes: 0, characters: 0 }
     let index = 0
     for (const document of documents(text)) {
       if (index > DOCUMENT_LIMIT) refuse(text, 0, `more than ${DOCUMENT_LIMIT - 1} documents`)
-      const reader = new YamlReader(text, document, options)
+      const reader = new YamlReader(text, document, options, growth)
       const value = reader.value()
       if (value !== null) values.push(value)
       index++
@@ -77,18 +92,33 @@ function* documents(text: string): Generator<Document.Parsed> {
   const faults = composer as unknown as {
     onError: (place: FaultPlace, code: string, message: string) => void
   }
-  faults.onError = (place, _code, message) => refuse(text, offsetOf(place), message)
+  // The library catches what is thrown here in some places, and reports it as a fault of its own: the first one counts.
+  let first: unknown
+  faults.onError = (place, _code, message) => {
+    if (first) throw first
+    try {
+      refuse(text, offsetOf(place), plain(message))
+    } catch (refusal) {
+      first = refusal
+      throw refusal
+    }
+  }
   let lexemes = 0
   for (const lexeme of lexer.lex(text)) {
     if (++lexemes > LEXEME_LIMIT) tooMany(text, parser.offset)
     if (parser.stack.length > DEPTH_LIMIT + 3) tooDeep(text, parser.offset)
     for (const token of parser.next(lexeme)) {
-      if (token.type === 'error') refuse(text, token.offset, token.message)
+      if (token.type === 'error') refuse(text, token.offset, plain(token.message))
       yield* composer.next(token)
     }
   }
   for (const token of parser.end()) yield* composer.next(token)
   yield* composer.end(false, text.length)
+}
+
+/** The library's words, which may repeat the caller's at any length: short and ASCII. */
+function plain(message: string): string {
+  return message.slice(0, 200).replace(/[^\x20-\x7e]/g, '?')
 }
 
 type FaultPlace = number | readonly number[] | { readonly offset: number }
@@ -111,21 +141,22 @@ class YamlReader {
   private readonly text: string
   private readonly document: Document.Parsed
   private readonly wide: boolean
+  private readonly growth: Growth
   private readonly anchors = new Map<string, ParsedNode>()
   private readonly path: (string | number)[] = []
   private aliases = 0
-  private aliasedNodes = 0
   private insideAlias = 0
 
-  constructor(text: string, document: Document.Parsed, options: ReadOptions) {
+  constructor(text: string, document: Document.Parsed, options: ReadOptions, growth: Growth) {
     this.text = text
     this.document = document
     this.wide = options.wideIntegers ?? false
+    this.growth = growth
   }
 
   value(): unknown {
     const { errors, directives, contents } = this.document
-    if (errors[0]) refuse(this.text, errors[0].pos[0], errors[0].message)
+    if (errors[0]) refuse(this.text, errors[0].pos[0], plain(errors[0].message))
     if (directives.yaml.explicit && directives.yaml.version !== '1.2')
       refuse(this.text, this.document.range[0], 'only YAML 1.2 is read')
     return contents === null ? null : this.node(contents)
@@ -136,7 +167,7 @@ class YamlReader {
   }
 
   private node(node: ParsedNode): unknown {
-    if (this.insideAlias > 0 && ++this.aliasedNodes > ALIASED_NODE_LIMIT)
+    if (this.insideAlias > 0 && ++this.growth.nodes > ALIASED_NODE_LIMIT)
       refuse(this.text, node.range[0], 'aliases grow beyond reason')
     if (isAlias(node)) return this.alias(node)
     if (node.anchor) this.anchors.set(node.anchor, node)
@@ -202,7 +233,15 @@ class YamlReader {
   private string(node: Scalar.Parsed, value: string): string {
     if (!value.isWellFormed()) this.refuse(node, 'a lone surrogate')
     if (value.includes('\0')) this.refuse(node, 'NUL in a string')
+    if (this.insideAlias > 0) this.grow(value.length)
     return value
+  }
+
+  private grow(characters: number): void {
+    this.growth.characters += characters
+    if (this.growth.characters <= ALIASED_CHARACTER_LIMIT) return
+    const detail = `aliases grow to more than ${ALIASED_CHARACTER_LIMIT} characters; write less, or send JSON`
+    throw new Unreadable('too_large', detail, 'body')
   }
 
   private number(node: Scalar.Parsed): number | bigint {

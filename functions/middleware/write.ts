@@ -5,6 +5,7 @@ import type { DoorContext, DoorMiddleware } from '../door.ts'
 import { hex } from '../reply/hex.ts'
 import { refuse } from '../reply/problem.ts'
 import { readQuery } from '../schema/query.ts'
+import { noQuery } from '../schema/reads.ts'
 
 /** Query of every write. */
 export const writeQuery = z.strictObject({
@@ -16,10 +17,18 @@ const KEY_HEADER = 'Idempotency-Key'
 /** Headers of every write, as documented. */
 export const writeHeaders = z.object({
   [KEY_HEADER]: z.string().min(1).max(255).optional().openapi({
-    description: 'Visible ASCII. The answer is kept 24 h per caller and Subnet; the same key gives it again.',
+    description:
+      'Visible ASCII. The answer is kept 24 h per caller and Subnet, or per caller for what makes and removes Subnets, pools and owners; the same key gives it again. If Berth dies between the removal of one of these and its answer, a repeat may answer 404.',
   }),
   'X-Request-Id': z.string().min(1).max(128).optional(),
 })
+
+export interface WriteOptions {
+  /** Whether `dryRun` may be asked for. */
+  readonly dryRun?: boolean
+  /** The whole query where there is more in it than `dryRun`. */
+  readonly query?: z.ZodObject
+}
 
 /**
  * Checks what goes with every write, before its body is read: `dryRun` and Idempotency-Key (one header, 1 to 255
@@ -28,9 +37,9 @@ export const writeHeaders = z.object({
  * @example
  * app.post('/v1/reserve', write(), handler)
  */
-export function write(): DoorMiddleware {
+export function write({ dryRun = true, query: schema }: WriteOptions = {}): DoorMiddleware {
   return async function write(c, next) {
-    const query = readQuery(c, writeQuery)
+    const query = readQuery(c, schema ?? (dryRun ? writeQuery : noQuery))
     if (!query.ok) return refuse(c, query.error)
     const key = c.req.header(KEY_HEADER)
     if (key !== undefined && !/^[\x21-\x7e]{1,255}$/.test(key))
@@ -40,7 +49,7 @@ export function write(): DoorMiddleware {
           field: KEY_HEADER,
         }),
       )
-    c.set('dryRun', query.value.dryRun === 'All')
+    c.set('dryRun', 'dryRun' in query.value && query.value.dryRun === 'All')
     c.set('idempotencyKey', key)
     return next()
   }
@@ -48,18 +57,18 @@ export function write(): DoorMiddleware {
 
 /** Who asks and how. `body` is the parsed command, whose field order is fixed: equal wishes have equal hashes. */
 export async function writeContext(c: DoorContext, body: unknown): Promise<WriteContext> {
-  const key = c.var.idempotencyKey
+  const key = c.get('idempotencyKey')
   return {
-    tenant: c.var.tenant,
-    requestId: c.var.requestId,
-    dryRun: c.var.dryRun,
+    tenant: c.get('tenant'),
+    requestId: c.get('requestId'),
+    dryRun: c.get('dryRun'),
     ...(key === undefined ? {} : { idempotencyKey: key }),
     // Only a key asks whether a later request is the same one.
     bodyHash: key === undefined ? '' : await sha256Hex(JSON.stringify([c.req.method, c.req.path, body])),
   }
 }
 
-async function sha256Hex(text: string): Promise<string> {
+export async function sha256Hex(text: string): Promise<string> {
   const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text))
   return hex(new Uint8Array(digest))
 }

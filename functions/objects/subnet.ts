@@ -1,29 +1,45 @@
 import { DurableObject } from 'cloudflare:workers'
-import { systemClock } from '../../shared/clock.ts'
+import { LATE, systemClock, within } from '../../shared/clock.ts'
+import type { ClusterPort } from '../../shared/cluster/port.ts'
 import { drive } from '../../shared/command/drive.ts'
+import { tell, tellBeside, untold } from '../../shared/command/reports.ts'
+import { QUICK } from '../../shared/elapsed.ts'
 import { Ledger, StorageTooNew } from '../../shared/ledger/ledger.ts'
 import type {
+  AdoptRequest,
   HoldRequest,
+  IpNews,
   Keyed,
   LeaseFilter,
   PoolChange,
   ReleaseRequest,
+  RepairRequest,
   Report,
   SubnetFacts,
   Target,
 } from '../../shared/ledger/port.ts'
 import type { SpacePorts } from '../../shared/ledger/space.ts'
+import type { Log } from '../../shared/log.ts'
 import type { Problem } from '../../shared/problem.ts'
 import { systemRandom } from '../../shared/random.ts'
 import { type Env, objectPorts } from '../env.ts'
+import type { EventBox } from '../events/box.ts'
 import { durableObjectSql } from './sql.ts'
 
 /** How long one run of the alarm drives one operation before it leaves it to the next. */
 const ALARM_BUDGET_MS = 20_000
+/** The longest wait it sits out: those behind it are due now. */
+const ALARM_REST_MS = 500
 /** Back-off of an alarm that failed, so that the runtime's six retries are never used up. */
 const ALARM_RETRY_MS = 5_000
 /** Operations driven side by side by one alarm. */
 const DRIVEN_AT_ONCE = 16
+/** How long the cluster may take to hear what nobody waits for. */
+const TELL_MS = 5_000
+/** How long that may take before the alarm looks after the rest again. */
+const HAND_ON_MS = 10_000
+/** Events handed on in one call. */
+const HANDED_ON_AT_ONCE = 500
 /** How soon an alarm that met storage newer than the code looks again. */
 const TOO_NEW_RETRY_MS = 60_000
 
@@ -75,8 +91,20 @@ export class Subnet extends DurableObject<Env> {
     return this.#write(() => this.#ledger.subnetGone(uid))
   }
 
+  observe(news: IpNews) {
+    return this.#write(() => this.#ledger.observe(news))
+  }
+
+  nudge(owner: { readonly namespace: string; readonly podName: string }) {
+    return this.#write(() => this.#ledger.nudge(owner))
+  }
+
   hold(request: HoldRequest) {
     return this.#write(() => this.#ledger.hold(request))
+  }
+
+  adopt(request: AdoptRequest) {
+    return this.#write(() => this.#ledger.adopt(request))
   }
 
   release(request: ReleaseRequest) {
@@ -87,12 +115,24 @@ export class Subnet extends DurableObject<Env> {
     return this.#write(() => this.#ledger.refuse(keyed, why))
   }
 
+  inspect() {
+    return this.#ledger.inspect()
+  }
+
+  repair(request: RepairRequest) {
+    return this.#write(() => this.#ledger.repair(request))
+  }
+
   report(report: Report) {
     return this.#write(() => this.#ledger.report(report))
   }
 
-  resume(op: string, driver: number) {
-    return this.#write(() => this.#ledger.resume(op, driver))
+  resume(op: string, driver: number, waitMs?: number) {
+    return this.#write(() => this.#ledger.resume(op, driver, waitMs))
+  }
+
+  want(object: { readonly name: string; readonly uid: string }) {
+    return this.#write(() => this.#ledger.want(object))
   }
 
   locate(targets: readonly Target[], keyed: Keyed) {
@@ -133,28 +173,93 @@ export class Subnet extends DurableObject<Env> {
   override async alarm(): Promise<void> {
     this.#armedMs = undefined
     if (this.#opened instanceof StorageTooNew) return this.#armAt(systemClock.nowMs() + TOO_NEW_RETRY_MS)
-    const { cluster, settings, log } = objectPorts(this.env)
+    const { cluster, events, log } = objectPorts(this.env)
+    const done = new AbortController()
     try {
       const due = [...this.#ledger.due()]
+      let failed = false
       const worker = async () => {
         for (let op = due.shift(); op !== undefined; op = due.shift()) {
-          const askedMs = systemClock.nowMs()
-          const taken = this.#ledger.takeOver(op)
-          if (!taken) continue
-          log.write('info', 'operation taken over', { operation: op })
-          await drive(
-            { ledger: this.#ledger, cluster, clock: systemClock, authority: settings.authority },
-            taken.leases,
-            taken.next,
-            { budgetMs: ALARM_BUDGET_MS, askedMs },
-          )
+          try {
+            await this.#finish(op)
+          } catch (error) {
+            // One operation must not stop the others; it stays due.
+            failed = true
+            log.write('error', 'operation failed', { operation: op, reason: reasonOf(error) })
+          }
         }
       }
-      await Promise.all(Array.from({ length: DRIVEN_AT_ONCE }, worker))
-      await this.#arm()
+      const worked = Promise.all(Array.from({ length: DRIVEN_AT_ONCE }, worker))
+        .then(() => this.#tell(cluster, log))
+        .then(() => this.#handOnInTime(events))
+        .finally(() => done.abort())
+      await Promise.all([worked, this.#lookUntil(done.signal)])
+      if (failed) await this.#armAt(systemClock.nowMs() + ALARM_RETRY_MS)
+      else await this.#arm()
     } catch (error) {
-      log.write('error', 'alarm failed', { reason: error instanceof Error ? error.message : 'unknown' })
+      log.write('error', 'alarm failed', { reason: reasonOf(error) })
       await this.#armAt(systemClock.nowMs() + ALARM_RETRY_MS)
+    }
+  }
+
+  /** Drives an operation whose driver fell silent, as far as there is time. */
+  async #finish(op: string): Promise<void> {
+    const { cluster, ovn, settings, log } = objectPorts(this.env)
+    const askedMs = systemClock.nowMs()
+    const taken = this.#ledger.takeOver(op)
+    if (!taken) return
+    log.write('info', 'operation taken over', { operation: op })
+    const calls = { keepVmIp: settings.keepVmIp }
+    // A call that hangs must not keep the alarm from the operations behind it; its driver's token is stale by then.
+    const driven = drive(
+      { ledger: this.#ledger, cluster, ovn, clock: systemClock, settings: calls },
+      taken.leases,
+      taken.next,
+      { budgetMs: ALARM_BUDGET_MS, askedMs, restMs: ALARM_REST_MS },
+    )
+    await within(systemClock, ALARM_BUDGET_MS, driven)
+  }
+
+  /** No other alarm rings while one runs, and ledger time passes only when somebody looks (elapsed.ts). */
+  async #lookUntil(done: AbortSignal): Promise<void> {
+    while (!done.aborted) {
+      await systemClock.sleep(QUICK.lookEveryMs, done)
+      if (!done.aborted) this.#ledger.due()
+    }
+  }
+
+  /** Events and counters: after everything else, and never for long. */
+  async #tell(cluster: ClusterPort, log: Log): Promise<void> {
+    const due = this.#ledger.reports()
+    if (due.events.length === 0 && !due.counters) return
+    const mode = await objectPorts(this.env).inCharge()
+    if (!mode) return this.#ledger.reported(untold(due))
+    // A running kube-ovn-controller keeps the counters.
+    const told = await within(
+      systemClock,
+      TELL_MS,
+      (mode === 'beside' ? tellBeside : tell)(cluster, due),
+    ).catch((error: unknown): typeof LATE => {
+      log.write('warn', 'not told', { reason: reasonOf(error) })
+      return LATE
+    })
+    this.#ledger.reported(told === LATE ? untold(due) : told)
+  }
+
+  /** Events that cannot be handed on now stay where they are, for the next alarm. */
+  async #handOnInTime(events: EventBox): Promise<void> {
+    const handedOn = await within(systemClock, HAND_ON_MS, this.#handOn(events))
+    if (handedOn === LATE) throw new Error('events could not be handed on')
+  }
+
+  /** Hands on what happened. Handed on but not noted so, it is handed on again, and not taken twice. */
+  async #handOn(events: EventBox): Promise<void> {
+    for (;;) {
+      const happened = this.#ledger.happened(HANDED_ON_AT_ONCE)
+      const last = happened.at(-1)
+      if (!last) return
+      await events.accept(happened)
+      this.#ledger.handedOn(last.seq)
     }
   }
 
@@ -187,4 +292,8 @@ function openLedger(ports: SpacePorts): Ledger | StorageTooNew {
     if (error instanceof StorageTooNew) return error
     throw error
   }
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : 'unknown'
 }

@@ -2,11 +2,15 @@ import { problem } from '../../shared/problem.ts'
 import type { DoorMiddleware } from '../door.ts'
 import { refuse } from './problem.ts'
 
-export type Representation = 'json' | 'yaml'
+export type Representation = 'json' | 'yaml' | 'zone' | 'csv' | 'jsonl'
 
 const MEDIA_TYPES: Readonly<Record<Representation, readonly string[]>> = {
   json: ['application/json'],
   yaml: ['application/yaml', 'application/x-yaml', 'text/yaml', 'text/x-yaml'],
+  // RFC 4027
+  zone: ['text/dns', 'text/plain'],
+  csv: ['text/csv'],
+  jsonl: ['application/x-ndjson', 'application/jsonl'],
 }
 
 export interface Choice {
@@ -45,7 +49,8 @@ function readRange(text: string): Range[] {
   if (!/^(?:\*\/\*|[\w.+-]+\/(?:\*|[\w.+-]+))$/.test(type)) return []
   const quality = parameters.find((parameter) => parameter.startsWith('q='))?.slice(2)
   if (quality === undefined) return [{ type, weight: 1 }]
-  return /^(?:0(?:\.\d{0,3})?|1(?:\.0{0,3})?)$/.test(quality) ? [{ type, weight: Number(quality) }] : []
+  // `.2` is no qvalue, but Java's HttpURLConnection sends `*/*; q=.2` with every request.
+  return /^(?:0?\.\d{1,3}|0\.?|1(?:\.0{0,3})?)$/.test(quality) ? [{ type, weight: Number(quality) }] : []
 }
 
 /** Weight and exactness of the most exact range that covers the type. */
@@ -65,8 +70,13 @@ function rankOf(mediaType: string, ranges: readonly Range[]): readonly [number, 
  * app.get('/v1/reservations', accepts('json', 'yaml'), handler)
  */
 export function accepts(...offers: readonly [Representation, ...Representation[]]): DoorMiddleware {
+  const preferred = chooseRepresentation(undefined, offers)
   return async function accepts(c, next) {
-    const choice = chooseRepresentation(c.req.header('Accept')?.slice(0, 4096), offers)
+    const header = c.req.header('Accept')
+    const choice =
+      header === undefined || header === '*/*'
+        ? preferred
+        : chooseRepresentation(header.slice(0, 4096), offers)
     if (!choice) {
       const types = offers.flatMap((offer) => MEDIA_TYPES[offer].slice(0, 1)).join(' or ')
       return refuse(c, problem('not_acceptable', `this path answers with ${types}`, { field: 'Accept' }))

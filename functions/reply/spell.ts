@@ -5,16 +5,26 @@ interface Spelled {
 }
 
 /** The core's findings with fields as the caller wrote them: `v4IpAddress` of item 3 is `items[3].spec.v4IpAddress`. */
-export function spellFindings(findings: readonly Finding[], entries: readonly Spelled[]): Finding[] {
+export function spellFindings(
+  findings: readonly Finding[],
+  entries: readonly Spelled[],
+  list: boolean,
+): Finding[] {
   return findings.map((finding) => {
-    const entry = entries[finding.item ?? (entries.length === 1 ? 0 : -1)]
-    return entry && finding.field ? { ...finding, field: entry.spell(finding.field) } : finding
+    const item = finding.item ?? (entries.length === 1 ? 0 : -1)
+    const entry = entries[item]
+    if (!entry) return finding
+    return {
+      ...finding,
+      ...(finding.field ? { field: entry.spell(finding.field) } : {}),
+      ...(list ? { item } : {}),
+    }
   })
 }
 
 /** The same for a problem; its own field follows its first finding, or the only entry. */
-export function spellProblem(problem: Problem, entries: readonly Spelled[]): Problem {
-  const findings = problem.findings && spellFindings(problem.findings, entries)
+export function spellProblem(problem: Problem, entries: readonly Spelled[], list: boolean): Problem {
+  const findings = problem.findings && spellFindings(problem.findings, entries, list)
   const entry = entries[problem.findings?.[0]?.item ?? (entries.length === 1 ? 0 : -1)]
   return {
     ...problem,

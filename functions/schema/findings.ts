@@ -53,13 +53,20 @@ function describe(issue: z.core.$ZodRawIssue): string | undefined {
     if (issue.input === undefined || issue.input === null) return `is required and must be ${choices}`
     return `must be ${issue.values.length === 1 ? choices : `one of ${choices}`}, not ${got}`
   }
-  if (issue.code === 'too_big') return `has more than ${issue.maximum} entries`
+  if (issue.code === 'too_big')
+    return issue.origin === 'array'
+      ? `has more than ${issue.maximum} entries`
+      : `must be at most ${issue.maximum}`
+  // Patterns are for programs; a schema with better words brings them itself.
+  if (issue.code === 'invalid_format' && issue.format === 'regex') return 'does not have the right form'
+  if (issue.code === 'too_small' && issue.origin !== 'array') return `must be at least ${issue.minimum}`
   return undefined
 }
 
 const ARTICLES: Readonly<Record<string, string>> = {
   string: 'a string',
   number: 'a number',
+  int: 'a whole number',
   boolean: 'true or false',
   object: 'an object',
   record: 'an object',

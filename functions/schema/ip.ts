@@ -1,10 +1,12 @@
 import { z } from '@hono/zod-openapi'
 import { ANNOTATION_EXPIRES, ANNOTATION_REASON, POD_TYPES } from '../../shared/kube-ovn/names.ts'
 import {
+  labelComplaint,
   NAMESPACE,
   OBJECT_NAME,
   optionalName,
   optionalText,
+  qualifiedComplaint,
   reason,
   reasonComplaint,
   requiredName,
@@ -48,10 +50,67 @@ export const plainWish = z
     },
   })
 
+const ORDINAL_LIMIT = 2 ** 31 - 1
+
+/** Owners `prefix-start` and on, `count` of them, as a StatefulSet names its Pods. */
+export const owners = z.strictObject({
+  prefix: requiredName(OBJECT_NAME).openapi({ example: 'web' }),
+  count: z.int().min(1).max(1000).openapi({ example: 8 }),
+  start: z.int().min(0).max(ORDINAL_LIMIT).nullish().openapi({ description: 'First ordinal; 0 if absent.' }),
+})
+
+/** A wish for contiguous addresses, one for each owner, all or none. An address given is the first of the block. */
+export const blockWish = plainWish
+  .omit({ podName: true, macAddress: true })
+  .extend({
+    block: owners
+      .extend({
+        aligned: z.boolean().nullish().openapi({
+          description: 'The first address is a multiple of count, which is a power of two then.',
+        }),
+      })
+      .superRefine(({ count, aligned }, context) => {
+        if (aligned && !Number.isInteger(Math.log2(count)))
+          context.addIssue({
+            code: 'custom',
+            path: ['count'],
+            message: 'must be a power of two where aligned',
+          })
+      }),
+  })
+  .openapi('BlockWish', {
+    example: {
+      subnet: 'ovn-default',
+      namespace: 'default',
+      block: { prefix: 'web', count: 8, aligned: true },
+    },
+  })
+
 const texts = z.record(z.string(), z.string().nullable())
+
+const labels = texts
+  .superRefine((values, context) => {
+    for (const [key, value] of Object.entries(values)) {
+      const complaint = qualifiedComplaint(key) ?? labelComplaint(value ?? '')
+      if (complaint) context.addIssue({ code: 'custom', path: [key], message: complaint })
+    }
+  })
+  .nullish()
+
+/** As an API server's [k8s.io/apimachinery/pkg/api/validation/objectmeta.go, TotalAnnotationSizeLimitB]. */
+const ANNOTATIONS_LIMIT_BYTES = 256 * 1024
+const encoder = new TextEncoder()
 
 const annotations = texts
   .superRefine((values, context) => {
+    let bytes = 0
+    for (const [key, value] of Object.entries(values)) {
+      const complaint = qualifiedComplaint(key.toLowerCase())
+      if (complaint) context.addIssue({ code: 'custom', path: [key], message: complaint })
+      bytes += encoder.encode(key + (value ?? '')).length
+    }
+    if (bytes > ANNOTATIONS_LIMIT_BYTES)
+      context.addIssue({ code: 'custom', message: `have more than ${ANNOTATIONS_LIMIT_BYTES} bytes` })
     const why = values[ANNOTATION_REASON]
     const complaint = why ? reasonComplaint(why) : undefined
     if (complaint) context.addIssue({ code: 'custom', path: [ANNOTATION_REASON], message: complaint })
@@ -64,7 +123,7 @@ const annotations = texts
 export const objectMeta = z.object({
   name: optionalName(OBJECT_NAME),
   namespace: optionalText(253),
-  labels: texts.nullish(),
+  labels,
   annotations,
 })
 

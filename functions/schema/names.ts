@@ -23,8 +23,27 @@ export function nameComplaint(rule: NameRule, name: string): string | undefined 
   return rule.pattern.test(name) ? undefined : `must be ${rule.words} (a-z, 0-9, -)`
 }
 
+/** `name` of a qualified name, and a label's value [k8s.io/apimachinery/pkg/util/validation]. */
+const NAME_PART = /^[A-Za-z0-9](?:[-A-Za-z0-9_.]*[A-Za-z0-9])?$/
+const NAME_PART_LIMIT = 63
+
+/** What is wrong with `[prefix/]name`, the form of label keys, annotation keys and finalizers. */
+export function qualifiedComplaint(text: string): string | undefined {
+  const slash = text.indexOf('/')
+  const name = text.slice(slash + 1)
+  const isName = name.length <= NAME_PART_LIMIT && NAME_PART.test(name)
+  const isPrefix = slash < 0 || nameComplaint(OBJECT_NAME, text.slice(0, slash)) === undefined
+  return isName && isPrefix ? undefined : 'is not a qualified name (prefix/name)'
+}
+
+/** What is wrong with a label's value. */
+export function labelComplaint(value: string): string | undefined {
+  const fits = value === '' || (value.length <= NAME_PART_LIMIT && NAME_PART.test(value))
+  return fits ? undefined : 'is not a label value (up to 63 of A-Z, a-z, 0-9, -, _ and .)'
+}
+
 /** A string that a rule of ours judges; the issue carries the problem's code. */
-function judged(code: ProblemCode, judge: (value: string) => string | undefined) {
+export function judged(code: ProblemCode, judge: (value: string) => string | undefined) {
   return z.string().superRefine((value, context) => {
     const complaint = judge(value)
     if (complaint === undefined) return

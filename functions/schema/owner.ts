@@ -1,16 +1,27 @@
 import { z } from '@hono/zod-openapi'
 import { objectMeta } from './ip.ts'
-import { NAMESPACE, optionalName } from './names.ts'
+import { judged, NAMESPACE, optionalName, qualifiedComplaint } from './names.ts'
 
-const fields = z.record(z.string(), z.unknown())
+const text = z.string().min(1, { error: 'is required' })
 
 const ownerReference = z.object({
-  apiVersion: z.string(),
-  kind: z.string(),
-  name: z.string(),
-  uid: z.string(),
+  apiVersion: text,
+  kind: text,
+  name: text,
+  uid: text,
   controller: z.boolean().optional(),
 })
+
+const count = z.int32().min(0).nullish()
+
+/** What tells whether an owner lives must be of its type; the rest is let pass as it is. */
+const spec = z.looseObject({
+  replicas: count,
+  ordinals: z.looseObject({ start: count }).nullish(),
+  running: z.boolean().nullish(),
+  runStrategy: z.string().nullish(),
+})
+const status = z.looseObject({ phase: z.string().nullish(), printableStatus: z.string().nullish() })
 
 /** A Pod, StatefulSet or VirtualMachine of the embedded cluster. Everything may be left out: the path says it all. */
 export const ownerManifest = z
@@ -20,12 +31,12 @@ export const ownerManifest = z
     metadata: objectMeta
       .extend({
         namespace: optionalName(NAMESPACE),
-        finalizers: z.array(z.string().max(253)).max(100).nullish(),
+        finalizers: z.array(judged('invalid_field', qualifiedComplaint)).max(100).nullish(),
         ownerReferences: z.array(ownerReference).max(100).nullish(),
       })
       .nullish(),
-    spec: fields.nullish(),
-    status: fields.nullish(),
+    spec: spec.nullish(),
+    status: status.nullish(),
   })
   .openapi('OwnerManifest', { example: {} })
 

@@ -5,7 +5,7 @@ import { STATES } from './replies.ts'
 type Rule = typeof OBJECT_NAME
 
 /** A name in a path or a query; "" is not one. */
-function name(rule: Rule) {
+export function name(rule: Rule) {
   return z
     .string()
     .superRefine((value, context) => {

@@ -1,6 +1,6 @@
 import { z } from '@hono/zod-openapi'
-import { ipManifest } from './ip.ts'
-import { NAMESPACE, OBJECT_NAME, optionalName, reason, SUBNET_NAME } from './names.ts'
+import { ipManifest, owners } from './ip.ts'
+import { NAMESPACE, OBJECT_NAME, optionalName, reason, requiredName, SUBNET_NAME } from './names.ts'
 
 /** What holds for a whole release, next to its one target or next to `items`. */
 export const releaseTerms = z.strictObject({
@@ -30,3 +30,14 @@ export const releaseGroup = releaseTerms
       .max(1000),
   })
   .openapi('ReleaseGroup')
+
+/** All owners of a block, by their prefix. */
+export const blockTarget = z.strictObject({
+  subnet: requiredName(SUBNET_NAME),
+  namespace: requiredName(NAMESPACE),
+  block: owners,
+})
+
+export const releaseBlock = blockTarget.extend(releaseTerms.shape).openapi('ReleaseBlock', {
+  example: { subnet: 'ovn-default', namespace: 'default', block: { prefix: 'web', count: 8 } },
+})

@@ -47,6 +47,17 @@ export const reservationReply = z
     reason: z.string().optional(),
     operation: z.string().openapi({ description: 'Id of the last operation on it.' }),
     warnings: z.array(z.string()),
+    port: z
+      .object({
+        uuid: z.string(),
+        addresses: z.array(z.string()),
+        up: z.boolean().optional(),
+        requestedChassis: z.string().optional(),
+      })
+      .optional()
+      .openapi({
+        description: 'Its logical switch port, in the answer about one reservation where OVN_NB is set.',
+      }),
     object: kubeObject,
   })
   .openapi('Reservation', { example: EXAMPLE })
@@ -54,6 +65,13 @@ export const reservationReply = z
 export const reservationsReply = z
   .object({ items: z.array(reservationReply) })
   .openapi('Reservations', { example: { items: [EXAMPLE] } })
+
+export const adoptedReply = z
+  .object({
+    items: z.array(reservationReply),
+    findings: z.array(findingReply).openapi({ description: 'Why the other objects were not adopted.' }),
+  })
+  .openapi('Adopted', { example: { items: [EXAMPLE], findings: [] } })
 
 export const reservationPage = z
   .object({
@@ -134,11 +152,40 @@ export const subnetReply = z
     v6usingIPs: count,
     v6availableIPs: count,
     ledger: z.object({ v4: familyCount.optional(), v6: familyCount.optional() }),
-    warnings: z.array(z.string()).optional().openapi({ description: 'What of its IPPools is not in force.' }),
+    quotas: z
+      .array(
+        z.object({
+          namespace: z.string(),
+          used: count,
+          limit: count.optional(),
+          maxTtlSeconds: count.optional(),
+        }),
+      )
+      .optional()
+      .openapi({ description: 'What each namespace that a quota is about has, and may have.' }),
+    warnings: z
+      .array(z.string())
+      .optional()
+      .openapi({ description: 'What of its IPPools and terms is not in force.' }),
   })
   .openapi('Subnet')
 
-export const subnetsReply = z.object({ items: z.array(subnetReply) }).openapi('Subnets')
+const uncountedReply = subnetReply
+  .pick({
+    name: true,
+    cidrBlock: true,
+    gateway: true,
+    excludeIps: true,
+    provider: true,
+    vpc: true,
+    default: true,
+  })
+  .extend({ problem: problemReply.omit({ instance: true }) })
+  .openapi('UncountedSubnet')
+
+export const subnetsReply = z
+  .object({ items: z.array(z.union([subnetReply, uncountedReply])) })
+  .openapi('Subnets')
 
 export const suggestReply = z
   .object({ addresses: z.array(z.string()) })

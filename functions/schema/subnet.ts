@@ -4,7 +4,6 @@ import { OBJECT_NAME, optionalName, optionalText, SUBNET_NAME } from './names.ts
 
 const RANGE_LIMIT = 1000
 const listOfNames = z.array(z.string().max(253)).max(RANGE_LIMIT).nullish()
-const text = optionalText(253)
 
 /** `spec` of kubeovn.io/v1 Subnet (semantics.md §2). Addresses and ranges are judged by the core. */
 const subnetSpec = z.object({
@@ -26,7 +25,7 @@ const subnetSpec = z.object({
   provider: optionalName(OBJECT_NAME),
   vpc: optionalName(OBJECT_NAME),
   vlan: optionalName(OBJECT_NAME),
-  gatewayType: text,
+  gatewayType: z.enum(['', 'distributed', 'centralized']).nullish(),
   default: z.boolean().nullish(),
   private: z.boolean().nullish(),
   natOutgoing: z.boolean().nullish(),
