@@ -14,6 +14,23 @@ export const WORKER_VARIABLES = [
   'CONTROLLER_MS',
   'QUARANTINE_MS',
   'ACCESS',
+  'KUBE_USER',
+  'ADMISSION_SECRET',
+  'ADMIN_KEY_SHA256',
+  'OIDC',
+  'RATE_LIMIT',
+  'KUBE_AUDIENCES',
+  'CHAT',
+  'SLACK_SIGNING_SECRET',
+  'DISCORD_PUBLIC_KEY',
+  'TELEGRAM_SECRET_TOKEN',
+  'MATTERMOST_TOKEN',
+  'GIT',
+  'GIT_SECRETS',
+  'EVENTS',
+  'SUBSCRIBERS',
+  'EVENT_SENDERS',
+  'EVENT_SECRETS',
 ] as const
 
 /** Those of them that are set, with their values. An empty value counts as unset. */

@@ -168,6 +168,8 @@ function report(found: readonly Violation[]): void {
     .sort(([a], [b]) => a.localeCompare(b))
     .map(([what, count]) => `${what}: ${count}`)
   console.log(`answers: ${table.join(', ')}`)
+  // Once more at the end: the histories are long, and who keeps only the last lines must see what broke.
+  for (const { rule, detail } of found) console.log(`VIOLATION: ${rule}: ${detail.slice(0, 600)}`)
   console.log(
     `seed ${seed}, ${rounds} rounds, ${recorder.requests} requests, ${kills} kills, ${found.length} violations`,
   )

@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { bundleWorker } from '../workerd/bundle.ts'
 
-const LIMIT_KIB = 300
+/** The Kubernetes client, OIDC, four chat platforms, three Git providers, DNS and files; Cloudflare takes 3 MiB from everybody. */
+const LIMIT_KIB = 370
 
 const { folder, modules } = await bundleWorker({ minify: true })
 let bytes = 0

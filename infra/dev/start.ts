@@ -7,12 +7,13 @@
  * is killed, the watchdog ends the rest.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { createServer } from 'node:net'
 import { dirname, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { settingsOf } from '../../functions/settings.ts'
+import { misread } from '../../functions/misread.ts'
+import { parseRemotes } from '../../shared/ovn/ovsdb/remotes.ts'
 import { setVariables } from '../variables.ts'
 import { claimFolder } from './claim.ts'
 import { isAlive, npmAbove, processTree, signal } from './process-tree.ts'
@@ -24,6 +25,9 @@ const HANDOVER_MS = 3000
 const STOP_LIMIT_MS = 5000
 const NPM_CHECK_MS = 200
 
+const PID_FILE = 'berth.pid'
+const VARIABLES_FILE = 'variables.env'
+
 const here = dirname(fileURLToPath(import.meta.url))
 const root = resolve(here, '../..')
 
@@ -34,11 +38,8 @@ function fail(message: string): never {
 
 /** A variable the Worker would refuse at every request is refused here, once. */
 function checkVariables(): void {
-  try {
-    settingsOf(setVariables(process.env))
-  } catch (error) {
-    fail(`${(error as Error).message}.`)
-  }
+  const wrong = misread(setVariables(process.env), parseRemotes)
+  if (wrong.length > 0) fail(`${wrong.join('.\n')}.`)
 }
 
 function readPort(text: string): number {
@@ -69,9 +70,18 @@ async function prepareAssets(): Promise<void> {
   if (code !== 0) fail(`preparing the assets failed (${script}, exit code ${code}).`)
 }
 
+/** Step by step: in places like /proc Node's own recursive mkdir never ends. */
+function makeFolder(path: string): void {
+  if (!existsSync(path)) {
+    makeFolder(dirname(path))
+    mkdirSync(path)
+  }
+  readdirSync(path)
+}
+
 /** The variables go by file: a command line can be read by every user of the machine. */
 function writeVariables(folder: string): string {
-  const path = join(folder, 'variables.env')
+  const path = join(folder, VARIABLES_FILE)
   const lines = Object.entries(setVariables(process.env)).map(([name, value]) => {
     const quote = ["'", '"', '`'].find((mark) => !value.includes(mark))
     if (!quote) fail(`${name} holds all three kinds of quotes, which cannot be passed on.`)
@@ -93,6 +103,8 @@ function startWrangler(port: number, folder: string): ChildProcess {
     'env-file': writeVariables(folder),
     'show-interactive-dev-session': 'false',
     'log-level': 'warn',
+    // Else it warns that nobody rings the cron trigger; here the mirror's own alarm does.
+    'test-scheduled': 'true',
   }
   const flags = Object.entries(options).flatMap(([name, value]) => [`--${name}`, value])
   return spawn(process.execPath, [join(dirname(manifest), 'bin/wrangler.js'), 'dev', ...flags], {
@@ -155,7 +167,11 @@ function greeting(url: string, folder: string): string {
 checkVariables()
 const port = readPort(process.env.PORT || '8787')
 const folder = resolve(process.env.DATA || join(root, '.berth'))
-mkdirSync(folder, { recursive: true })
+try {
+  makeFolder(folder)
+} catch (error) {
+  fail(`DATA=${folder} cannot be made or is no folder (${(error as NodeJS.ErrnoException).code}).`)
+}
 
 await orGiveUp(
   'the data folder is free',
@@ -170,7 +186,7 @@ await orGiveUp(
 await prepareAssets()
 
 // Killing this process ends all of Berth: see the watchdog.
-writeFileSync(join(folder, 'berth.pid'), `${process.pid}\n`)
+writeFileSync(join(folder, PID_FILE), `${process.pid}\n`)
 const wrangler = startWrangler(port, folder)
 if (wrangler.pid === undefined) fail('wrangler could not be started.')
 startWatchdog(wrangler.pid)
@@ -180,6 +196,7 @@ const end = async (code: number, politely = true) => {
   if (ending) return
   ending = true
   await stop(wrangler, politely)
+  for (const name of [PID_FILE, VARIABLES_FILE]) rmSync(join(folder, name), { force: true })
   process.exit(code)
 }
 process.on('SIGINT', () => void end(130))

@@ -18,6 +18,12 @@ export interface WorkerdOptions {
   readonly dataDir: string
   /** Variables, over those of wrangler.toml. */
   readonly vars?: Readonly<Record<string, string>>
+  /** A folder with `ca.crt` and `token`, as a Pod has it: see infra/workerd/config.ts. */
+  readonly accountFolder?: string
+  /** `ca.crt`, `tls.crt` and `tls.key` for ssl: remotes of OVN_NB. */
+  readonly ovnFolder?: string
+  /** Serves over TLS as well, on free ports: see infra/workerd/config.ts. */
+  readonly tls?: { readonly folder: string; readonly apiServerCa?: string }
   /** Path that answers 200 once the server is ready. */
   readonly readyPath?: string
   /** Another Worker than Berth, to measure Berth against. */
@@ -28,6 +34,8 @@ export interface RunningWorkerd {
   /** Like http://127.0.0.1:4711, without a slash at the end. */
   readonly url: string
   readonly port: number
+  /** The ports of all sockets, by name. */
+  readonly ports: Readonly<Record<string, number>>
   /** Also the id of its process group. */
   readonly pid: number
   /** Ends it politely; resolves when the process is gone. */
@@ -44,6 +52,12 @@ export async function startWorkerd(options: WorkerdOptions): Promise<RunningWork
   const objects = join(options.dataDir, 'objects')
   mkdirSync(objects, { recursive: true })
   const variables = { ...bundle.settings.vars, ...options.vars }
+  const anyPort = '127.0.0.1:0'
+  const tls = options.tls && {
+    folder: options.tls.folder,
+    listen: anyPort,
+    ...(options.tls.apiServerCa ? { apiServer: { caFile: options.tls.apiServerCa, listen: anyPort } } : {}),
+  }
   const config = writeConfig({
     bundle,
     configFolder: options.dataDir,
@@ -51,11 +65,32 @@ export async function startWorkerd(options: WorkerdOptions): Promise<RunningWork
     dataFolder: objects,
     assetsFolder: join(projectRoot, bundle.settings.assets?.directory ?? 'dist/assets'),
     variables: Object.fromEntries(Object.entries(variables).map(([name, text]) => [name, { text }])),
+    accountFolder: options.accountFolder,
+    ovnFolder: options.ovnFolder,
+    tls,
   })
+  return serveWorkerd({
+    config,
+    sockets: ['http', ...(tls ? ['https'] : []), ...(tls?.apiServer ? ['api-server'] : [])],
+    readyPath: options.readyPath ?? '/readyz',
+  })
+}
+
+/** Starts workerd on a configuration that is written already, and waits until it is ready. */
+export async function serveWorkerd(options: {
+  readonly config: string
+  /** All its sockets; `http` is asked whether it is ready. */
+  readonly sockets: readonly string[]
+  readonly readyPath: string
+  /** Further arguments of `workerd serve`. */
+  readonly args?: readonly string[]
+  readonly env?: Readonly<Record<string, string>>
+}): Promise<RunningWorkerd> {
   // A group of its own, so that kill9() ends everything at once. The fourth pipe tells the port.
-  const child = spawn(workerdBinary(), ['serve', config, '--control-fd=3'], {
+  const child = spawn(workerdBinary(), ['serve', options.config, '--control-fd=3', ...(options.args ?? [])], {
     cwd: projectRoot,
     detached: true,
+    env: { ...process.env, ...options.env },
     stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
   })
   const log = keepLog(child)
@@ -76,13 +111,14 @@ export async function startWorkerd(options: WorkerdOptions): Promise<RunningWork
     clearTimeout(timer)
   }
   try {
-    const port = await listeningPort(child)
+    const ports = await listeningPorts(child, options.sockets)
+    const port = ports.http ?? 0
     const url = `http://127.0.0.1:${port}`
     await until('workerd is ready', START_LIMIT_MS, async () => {
       if (child.exitCode !== null || child.signalCode !== null) throw new Error('workerd ended')
-      return (await answers200(url + (options.readyPath ?? '/readyz'))) ? true : undefined
+      return (await answers200(url + options.readyPath)) ? true : undefined
     })
-    return { url, port, pid, stop, kill9, log }
+    return { url, port, ports, pid, stop, kill9, log }
   } catch (error) {
     await kill9()
     throw new Error(`workerd did not start: ${(error as Error).message}\n${log()}`)
@@ -97,15 +133,22 @@ export function workerdBinary(): string {
 }
 
 /** workerd writes one JSON line for each socket it listens on. */
-async function listeningPort(child: ChildProcess): Promise<number> {
+async function listeningPorts(
+  child: ChildProcess,
+  sockets: readonly string[],
+): Promise<Readonly<Record<string, number>>> {
   const control = child.stdio[3] as NodeJS.ReadableStream
+  const ports: Record<string, number> = {}
   let text = ''
   for await (const chunk of control) {
     text += chunk
-    for (const line of text.split('\n').slice(0, -1)) {
+    const lines = text.split('\n')
+    text = lines.pop() ?? ''
+    for (const line of lines) {
       const message: { event?: string; socket?: string; port?: number } = JSON.parse(line)
-      if (message.event === 'listen' && message.socket === 'http' && message.port) return message.port
+      if (message.event === 'listen' && message.socket && message.port) ports[message.socket] = message.port
     }
+    if (sockets.every((name) => ports[name] !== undefined)) return ports
   }
   throw new Error('workerd ended before it listened')
 }

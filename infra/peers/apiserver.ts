@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Http } from '../../shared/http.ts'
 import { until } from '../dev/wait.ts'
+import { type AuditEvent, auditLog } from './audit.ts'
 import { locate } from './binaries.ts'
 import { makeCertificates } from './certificates.ts'
 import { type RunningEtcd, startEtcd } from './etcd.ts'
@@ -19,6 +20,8 @@ const NAMESPACES = ['default', 'kube-system', 'kube-public']
 export interface ApiServerOptions {
   /** Kept over stop(); without it a temporary folder is made, and removed by stop(). */
   readonly dataDir?: string
+  /** Further arguments of kube-apiserver. */
+  readonly args?: readonly string[]
 }
 
 export interface RunningApiServer {
@@ -44,8 +47,12 @@ export interface RunningApiServer {
   resume(): void
   /** Starts the API server again on the same port; ends it first if it runs. Resolves when it is ready. */
   restart(): Promise<void>
+  /** Whether it was being started again at that time: until it is ready it knows no roles and answers 403. */
+  wasStarting(atMs: number): boolean
   /** The end of what the API server wrote. */
   log(): string
+  /** All requests there were so far, whoever sent them, by the API server's own log. */
+  requests(): AuditEvent[]
 }
 
 /**
@@ -62,6 +69,7 @@ export async function startApiServer(options: ApiServerOptions = {}): Promise<Ru
   const http = privateHttps(ca)
   const [port = 0] = await freePorts(1)
   const url = `https://127.0.0.1:${port}`
+  const audit = auditLog(folder)
   const etcd = await startEtcd(binaries.etcd, folder)
   const args = [
     `--etcd-servers=${etcd.url}`,
@@ -79,6 +87,8 @@ export async function startApiServer(options: ApiServerOptions = {}): Promise<Ru
     // Nobody makes service accounts here, and nobody is to be told where the server is.
     '--disable-admission-plugins=ServiceAccount',
     '--endpoint-reconciler-type=none',
+    ...audit.flags,
+    ...(options.args ?? []),
   ]
   const start = async () => {
     const started = new OwnedProcess(binaries.apiserver, args, join(folder, 'apiserver.log'))
@@ -93,6 +103,7 @@ export async function startApiServer(options: ApiServerOptions = {}): Promise<Ru
       throw new Error(`the API server did not start: ${(error as Error).message}\n${started.log()}`)
     }
   }
+  const restarts: { readonly fromMs: number; readonly toMs: number }[] = []
   let server: OwnedProcess
   try {
     server = await start()
@@ -120,9 +131,16 @@ export async function startApiServer(options: ApiServerOptions = {}): Promise<Ru
     resume: () => server.resume(),
     restart: async () => {
       await server.stop()
-      server = await start()
+      const fromMs = Date.now()
+      try {
+        server = await start()
+      } finally {
+        restarts.push({ fromMs, toMs: Date.now() })
+      }
     },
+    wasStarting: (atMs) => restarts.some(({ fromMs, toMs }) => fromMs <= atMs && atMs <= toMs),
     log: () => server.log(),
+    requests: audit.events,
   }
 }
 

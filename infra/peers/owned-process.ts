@@ -1,8 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { closeSync, openSync, readFileSync } from 'node:fs'
+import { closeSync, existsSync, openSync, readdirSync, readFileSync } from 'node:fs'
 import { signalGroup } from './run.ts'
 
 const STOP_LIMIT_MS = 10_000
+const PAUSE_LIMIT_MS = 2_000
 
 /** A program in a process group of its own, which ends when this process ends, however that happens. */
 export class OwnedProcess {
@@ -12,12 +13,21 @@ export class OwnedProcess {
   readonly #guard: ChildProcess
   readonly #gone: Promise<void>
 
-  /** Output is appended to `logFile`. */
-  constructor(path: string, args: readonly string[], logFile: string) {
+  /** Output is appended to `logFile`; `env` is added to our own environment. */
+  constructor(
+    path: string,
+    args: readonly string[],
+    logFile: string,
+    env: Readonly<Record<string, string>> = {},
+  ) {
     this.name = path.split('/').at(-1) ?? path
     this.logFile = logFile
     const log = openSync(logFile, 'a')
-    this.#child = spawn(path, args, { detached: true, stdio: ['ignore', log, log] })
+    this.#child = spawn(path, args, {
+      detached: true,
+      env: { ...process.env, ...env },
+      stdio: ['ignore', log, log],
+    })
     closeSync(log)
     this.#gone = new Promise((resolve) => {
       this.#child.once('exit', () => resolve())
@@ -51,9 +61,12 @@ export class OwnedProcess {
     await this.#gone
   }
 
-  /** Stands still: connections stay open and nothing answers. */
+  /** Stands still once this returns: connections stay open and nothing answers. */
   pause(): void {
     this.#signal('SIGSTOP')
+    // On a busy machine a thread may run on for a while.
+    const until = Date.now() + PAUSE_LIMIT_MS
+    while (this.isRunning && !this.#isStill() && Date.now() < until) {}
   }
 
   resume(): void {
@@ -63,6 +76,20 @@ export class OwnedProcess {
   /** The end of what it wrote. */
   log(): string {
     return readFileSync(this.logFile, 'utf8').slice(-4_000)
+  }
+
+  /** Whether every thread is stopped (Linux); elsewhere it is taken for granted. */
+  #isStill(): boolean {
+    const tasks = `/proc/${this.#child.pid}/task`
+    if (!existsSync(tasks)) return true
+    return readdirSync(tasks).every((task) => {
+      try {
+        // The state follows the program's name, which stands in parentheses.
+        return /\) [TtZX] /.test(readFileSync(`${tasks}/${task}/stat`, 'utf8'))
+      } catch {
+        return true
+      }
+    })
   }
 
   #signal(name: NodeJS.Signals): void {

@@ -18,7 +18,16 @@ import { readSettings, type WorkerSettings } from './settings.ts'
 export const projectRoot = resolve(dirname(fileURLToPath(import.meta.url)), '../..')
 
 /** What the bundle may be made of; a change in any of it makes a new bundle. */
-const SOURCES = ['functions', 'shared', 'page', 'wrangler.toml', 'package-lock.json', 'tsconfig.json']
+const SOURCES = [
+  'functions',
+  'shared',
+  'page',
+  'infra/workerd/zod.js',
+  'infra/workerd/zod-parts.js',
+  'wrangler.toml',
+  'package-lock.json',
+  'tsconfig.json',
+]
 
 export interface Bundle {
   /** Folder with index.js and the modules it imports. */

@@ -18,6 +18,32 @@ export interface ConfigOptions {
   /** Folder of the static files, when the Worker has any. */
   readonly assetsFolder: string
   readonly variables: Readonly<Record<string, VariableSource>>
+  /**
+   * A ServiceAccount as it is mounted in a Pod: a folder with `ca.crt`, trusted from the start of workerd on, and
+   * `token`, read whenever a new one is needed. Absolute, or relative to where workerd is started.
+   */
+  readonly accountFolder?: string | undefined
+  /**
+   * For ssl: remotes of OVN_NB: a folder with `ca.crt`, which certifies the servers, and `tls.crt` and `tls.key`, the
+   * certificate that Berth shows. Read when workerd starts.
+   */
+  readonly ovnFolder?: string | undefined
+  /** Serves Berth over TLS as well. */
+  readonly tls?: TlsOptions | undefined
+}
+
+/** Files are read when workerd starts: it has to be started again for new ones. */
+export interface TlsOptions {
+  /** Folder with `tls.crt` and `tls.key`, named as in a Kubernetes Secret. */
+  readonly folder: string
+  /** host:port. */
+  readonly listen: string
+  /**
+   * A socket for the API server alone: only the admission door is behind it, and only connections with a certificate of
+   * this authority get in. workerd tells a Worker nothing about a client's certificate, so the socket itself is the
+   * proof, and the authority must sign nobody else.
+   */
+  readonly apiServer?: { readonly caFile: string; readonly listen: string } | undefined
 }
 
 /**
@@ -26,9 +52,12 @@ export interface ConfigOptions {
  */
 const OBJECT_KEY_PREFIX = 'berth'
 
+/** Export of functions/index.ts that believes whoever comes by it. */
+const API_SERVER_ENTRYPOINT = 'apiServer'
+
 /** A configuration for `workerd serve`, in Cap'n Proto text. Field names: workerd/workerd.capnp. */
 export function workerdConfig(options: ConfigOptions): string {
-  const { bundle, configFolder, variables } = options
+  const { bundle, configFolder, variables, accountFolder, ovnFolder } = options
   const { settings } = bundle
   const modules = bundle.modules.map(
     (name) =>
@@ -41,6 +70,9 @@ export function workerdConfig(options: ConfigOptions): string {
         ? `(name = ${text(name)}, text = ${text(from.text)})`
         : `(name = ${text(name)}, fromEnvironment = ${text(from.environment)})`,
     ),
+    '(name = "PUBLIC", service = "public")',
+    ...(accountFolder ? ['(name = "KUBE_ACCOUNT", service = "kube-account")'] : []),
+    ...(ovnFolder ? ['(name = "OVN", service = "ovn")'] : []),
     ...(settings.assets?.binding ? [`(name = ${text(settings.assets.binding)}, service = "assets")`] : []),
   ]
   const objects = settings.objects.map(
@@ -51,8 +83,14 @@ export function workerdConfig(options: ConfigOptions): string {
   const services = [
     '(name = "berth", worker = .berth)',
     `(name = "store", disk = (path = ${text(options.dataFolder)}, writable = true))`,
-    // The cluster's API server has a private address; its certificates join here once a cluster is configured.
-    '(name = "internet", network = (allow = ["public", "private"], tlsOptions = (trustBrowserCas = true)))',
+    // The cluster's API server has a private address, and mostly an authority of its own.
+    `(name = "internet", network = (allow = ["public", "private"], tlsOptions = (trustBrowserCas = true${
+      accountFolder ? `, trustedCertificates = [${embed(configFolder, join(accountFolder, 'ca.crt'))}]` : ''
+    })))`,
+    // For targets that others choose: a name that leads to a private address leads nowhere here.
+    '(name = "public", network = (allow = ["public"], tlsOptions = (trustBrowserCas = true)))',
+    ...(ovnFolder ? [ovnNetwork(configFolder, ovnFolder)] : []),
+    ...(accountFolder ? [`(name = "kube-account", disk = (path = ${text(accountFolder)}))`] : []),
     ...(settings.assets
       ? [
           '(name = "assets", worker = .assets)',
@@ -61,12 +99,17 @@ export function workerdConfig(options: ConfigOptions): string {
         ]
       : []),
   ]
+  const door = filesFirst ? 'files-first' : 'berth'
+  const sockets = [
+    `(name = "http", address = ${text(options.listen)}, http = (), service = ${text(door)})`,
+    ...(options.tls ? tlsSockets(options.tls, configFolder, door) : []),
+  ]
   return `# Written by infra/workerd; changes here are lost.
 using Workerd = import "/workerd/workerd.capnp";
 
 const config :Workerd.Config = (
   services = [${list(services)}],
-  sockets = [(name = "http", address = ${text(options.listen)}, http = (), service = ${text(filesFirst ? 'files-first' : 'berth')})],
+  sockets = [${list(sockets)}],
 );
 
 const berth :Workerd.Worker = (
@@ -82,6 +125,38 @@ ${settings.assets ? assetsWorker('assets', settings.compatibilityDate, []) : ''}
     ? assetsWorker('filesFirst', settings.compatibilityDate, ['(name = "BERTH", service = "berth")'])
     : ''
 }`
+}
+
+/** OVN asks its clients for certificates, and has an authority of its own. */
+function ovnNetwork(configFolder: string, folder: string): string {
+  const trusted = `trustedCertificates = [${embed(configFolder, join(folder, 'ca.crt'))}]`
+  const options = `${trusted}, ${keypairOf(configFolder, folder)}`
+  return `(name = "ovn", network = (allow = ["public", "private"], tlsOptions = (${options})))`
+}
+
+function keypairOf(configFolder: string, folder: string): string {
+  const [key, chain] = ['tls.key', 'tls.crt'].map((name) => embed(configFolder, join(folder, name)))
+  return `keypair = (privateKey = ${key}, certificateChain = ${chain})`
+}
+
+function tlsSockets(tls: TlsOptions, configFolder: string, door: string): string[] {
+  const keypair = keypairOf(configFolder, tls.folder)
+  const socket = (name: string, listen: string, options: string, service: string) =>
+    `(name = ${text(name)}, address = ${text(listen)}, https = (tlsOptions = (${options})), service = ${service})`
+  const { apiServer } = tls
+  return [
+    socket('https', tls.listen, keypair, text(door)),
+    ...(apiServer
+      ? [
+          socket(
+            'api-server',
+            apiServer.listen,
+            `${keypair}, requireClientCerts = true, trustedCertificates = [${embed(configFolder, apiServer.caFile)}]`,
+            `(name = "berth", entrypoint = ${text(API_SERVER_ENTRYPOINT)})`,
+          ),
+        ]
+      : []),
+  ]
 }
 
 /** assets-worker.js: gives files their content type; with a BERTH it hands everything else on, without one it says 404. */

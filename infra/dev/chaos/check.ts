@@ -249,7 +249,10 @@ function recount(subnet: SubnetCount, family: 'v4' | 'v6', snapshot: Snapshot): 
   return found
 }
 
-/** A Pod that was there before the release was sent and after it was answered keeps its reservation. */
+/**
+ * A Pod that was there before the release was sent and after it was answered keeps its reservation. An answer that
+ * repeats a release begun before the Pod came (it names the same operation) releases nothing.
+ */
 function noReleaseUnderLivingPod(intents: readonly Intent[]): Violation[] {
   const lives = new Map<string, { fromMs: number; toMs: number }[]>()
   for (const intent of intents) {
@@ -263,18 +266,35 @@ function noReleaseUnderLivingPod(intents: readonly Intent[]): Violation[] {
     }
     lives.set(name, life)
   }
-  return intents.flatMap((intent) => {
+  const releases = intents.filter((intent) => intent.kind === 'release')
+  return releases.flatMap((intent) => {
     const answer = intent.final
-    if (intent.kind !== 'release' || !isSuccess(answer) || intent.attempts > 1) return []
-    const alive = intent.names.some((name) =>
-      lives.get(name)?.some((span) => span.fromMs < intent.invokedMs && answer.returnedMs < span.toMs),
-    )
+    if (!isSuccess(answer) || intent.attempts > 1) return []
+    const span = intent.names
+      .flatMap((name) => lives.get(name) ?? [])
+      .find((life) => life.fromMs < intent.invokedMs && answer.returnedMs < life.toMs)
+    if (!span) return []
     const replay = intents.find((other) => other.key === intent.key) !== intent
-    return alive && !replay
-      ? [violation('no release under a living Pod', describe(intent), intent.names)]
-      : []
+    const begunEarlier = releases.some(
+      (other) => other !== intent && other.invokedMs < span.fromMs && mayBe(other, intent),
+    )
+    return replay || begunEarlier
+      ? []
+      : [violation('no release under a living Pod', describe(intent), intent.names)]
   })
 }
+
+/** Whether `earlier` may have begun the operation that `later` was told of: its answer names it, or it has none. */
+function mayBe(earlier: Intent, later: Intent): boolean {
+  if (!earlier.names.some((name) => later.names.includes(name))) return false
+  const told = operationsIn(earlier)
+  return told.length === 0
+    ? earlier.final === undefined
+    : operationsIn(later).every((operation) => told.includes(operation))
+}
+
+const operationsIn = (intent: Intent) =>
+  intent.answers.flatMap((answer) => promisedIn(answer).map((promised) => promised.operation))
 
 const describe = (intent: Intent) =>
   `client ${intent.client} ${intent.method} ${intent.path} ${intent.names.join(' ')} at ${intent.invokedMs.toFixed(0)} ms`
