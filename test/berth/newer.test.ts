@@ -1,5 +1,6 @@
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
 import { expect, it } from 'vitest'
+import { SCHEMA_VERSION } from '../../shared/ledger/schema.ts'
 import { call, get, ledgerObject, makeSubnet, post, type Reply } from '../support/api.ts'
 
 const wish = { subnet: 'newer', namespace: 'newer', podName: 'pod' }
@@ -49,6 +50,6 @@ it('storage newer than the code is 503 for every call and is not written to; the
   const elsewhere = { subnet: 'ovn-default', namespace: 'newer', podName: 'elsewhere' }
   expect((await post('/v1/reserve', elsewhere)).status).toBe(201)
 
-  await setVersion('1')
+  await setVersion(String(SCHEMA_VERSION))
   expect((await post('/v1/reserve', wish, { 'Idempotency-Key': 'k' })).body).toEqual(made.body)
 })

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { allIn, call, get, makeSubnet, post, spread } from '../support/api.ts'
+import { allIn, call, everything, get, makeSubnet, post, refused, spread } from '../support/api.ts'
 
 /** Object names are unique in the cluster, so each Subnet here has a namespace of its own. */
 const wish = (subnet: string, podName: string, more: object = {}) => ({
@@ -66,6 +66,25 @@ describe('100 contenders for one address', () => {
 
 describe('exhaustion', () => {
   it.each([
+    ['a /30', 'last-30', '10.79.0.0/30'],
+    ['a /30 beside a /64', 'last-dual', '10.79.1.0/30,fd00:79::/64'],
+  ])(
+    'of %s, two at once: one has it, the other its turn when that is given back (fault 61)',
+    async (_, name, cidr) => {
+      await makeSubnet(name, cidr)
+      const ask = (podName: string) =>
+        post('/v1/reserve', wish(name, podName), { 'Idempotency-Key': podName })
+      const replies = await Promise.all(['a', 'b'].map(ask))
+      expect(replies.map(({ status }) => status).sort()).toEqual([201, 507])
+      const [winner, loser] = replies[0]?.status === 201 ? ['a', 'b'] : ['b', 'a']
+      const { ledger } = (await get(`/v1/subnets/${name}`)).body
+      for (const family of Object.values(ledger)) expect(family).toMatchObject({ bound: 1, held: 0 })
+      expect((await post('/v1/release', { name: `${winner}.${name}` })).status).toBe(200)
+      expect((await ask(loser)).status).toBe(201)
+    },
+  )
+
+  it.each([
     ['a /24', 'full-24', '10.54.0.0/24', 253],
     ['a /30', 'full-30', '10.54.1.0/30', 1],
     ['dual, IPv6 short', 'full-d6', '10.54.2.0/24,fd00:54::/125', 5],
@@ -112,31 +131,50 @@ describe('a group of 1,000', () => {
 
   it('is too many with one more', async () => {
     const items = Array.from({ length: 1_001 }, (_, n) => wish('ovn-default', `pod-${n}`))
-    const reply = await post('/v1/reserve', { items })
-    expect(reply.status).toBeGreaterThanOrEqual(400)
-    expect(reply.status).toBeLessThan(500)
+    const before = await everything()
+    refused(await post('/v1/reserve', { items }), 413, 'too_large', 'items')
+    expect(await everything()).toEqual(before)
   })
 })
 
 describe('paging', () => {
-  it('misses nothing that was there throughout', async () => {
+  it('misses nothing that was there throughout, whatever is done to the rows meanwhile', async () => {
     await makeSubnet('paging', '10.58.0.0/22')
     const stays = Array.from({ length: 100 }, (_, n) => `stay-${n}`)
     const comes = Array.from({ length: 100 }, (_, n) => `come-${n}`)
     await spread(stays, 50, (podName) => post('/v1/reserve', wish('paging', podName)))
-    const seen = new Set<string>()
+    const seen: string[] = []
+    const given: string[] = []
     let token: string | undefined
     let page = 0
     do {
       const more = token === undefined ? '' : `&continue=${token}`
       const reply = await get(`/v1/reservations?subnet=paging&limit=7${more}`)
-      for (const item of reply.body.items) seen.add(item.name)
+      for (const item of reply.body.items) seen.push(item.name)
       token = reply.body.continue
-      const podName = comes[page++]
-      if (podName !== undefined) await post('/v1/reserve', wish('paging', podName))
-      if (podName !== undefined && page % 2 === 0) await post('/v1/release', { name: `${podName}.paging` })
+      const podName = comes[page]
+      if (podName !== undefined) {
+        // A row comes; every other one goes again. One that stays is written: refused to another address, renewed by
+        // its owner, given back and taken anew.
+        await post('/v1/reserve', wish('paging', podName))
+        if (page % 2 === 0) await post('/v1/release', { name: `${podName}.paging` })
+        const written = stays[(page * 37) % stays.length]!
+        await post('/v1/reserve', wish('paging', written, { v4IpAddress: '10.58.3.250' }))
+        await post('/v1/reserve', wish('paging', written))
+        const back = `stay-${(page * 31 + 5) % stays.length}`
+        given.push(`${back}.paging`)
+        await post('/v1/release', { name: `${back}.paging` })
+        await post('/v1/reserve', wish('paging', back))
+      }
+      page++
     } while (token !== undefined)
-    for (const podName of stays) expect(seen).toContain(`${podName}.paging`)
+    expect(page).toBeGreaterThan(10)
+    for (const podName of stays.filter((one) => !given.includes(`${one}.paging`)))
+      expect(seen).toContain(`${podName}.paging`)
+    // The order is by name, so one that was given back and taken anew keeps its place, too.
+    for (const name of given) expect(seen).toContain(name)
+    expect(new Set(seen).size).toBe(seen.length)
+    expect(await allIn('paging')).toHaveLength(100 + Math.floor(Math.min(page, 100) / 2))
   })
 })
 

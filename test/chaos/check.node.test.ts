@@ -179,6 +179,18 @@ describe('chaos sees what is wrong', () => {
     expect(rules(intents, snapshot([]))).toEqual(['a promise is kept'])
   })
 
+  it('allows a release to be told again under a Pod that came after it', () => {
+    const story = (second: object) => [
+      reserved(),
+      intent('release', ['a'], 12, answer(200, released(a), 15)),
+      intent('put-pod', ['a'], 20, answer(201, {}, 25)),
+      intent('release', ['a'], 40, answer(200, second, 50)),
+    ]
+    expect(rules(story(released(a)), snapshot([]))).toEqual([])
+    const another = { ...released(a), operation: 'op_9' }
+    expect(rules(story(another), snapshot([]))).toContain('no release under a living Pod')
+  })
+
   it('allows an address to be promised again after its release', () => {
     const b = row('b', { macAddress: '02:00:00:00:00:02' })
     const intents = [

@@ -148,7 +148,7 @@ describe('release', () => {
     const [back] = reserved(await reserve(world.ports, world.reserveCommand([{ podName: 'pod-static-01' }])))
     expect(back).toMatchObject({ id: before?.id, v4IpAddress: '10.16.0.3', macAddress: before?.macAddress })
     await release(world.ports, world.releaseCommand('pod-static-01.default'))
-    await world.pass(310_000)
+    await world.pass(320_000)
     expect((await reservation(world.ports, 'pod-static-01.default')).ok).toBe(false)
   })
 })

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { isLoopbackHost, isLoopbackOrigin } from '../../functions/middleware/access.ts'
+import { isLoopbackHost, isLoopbackOrigin } from '../../functions/access/loopback.ts'
 import { fakeDoor } from '../support/fake-berth.ts'
 import { call, expectRefusal, WISH } from './call.ts'
 

@@ -4,6 +4,9 @@ import { err, ok } from '../../shared/result.ts'
 import { fakeDoor, granted, SUBNET } from '../support/fake-berth.ts'
 import { call, ITEM, json } from './call.ts'
 
+/** Who asks, in every write. */
+const BY = expect.objectContaining({ tenant: 'anonymous', dryRun: false })
+
 const OPERATION = 'op_0123456789abcdefghjkmn_default~ovn-default'
 
 describe('reservations', () => {
@@ -71,7 +74,7 @@ describe('operations', () => {
     failed = false,
   ) => {
     const broken = failed ? { problem: problem('address_taken', 'taken', { field: 'v4IpAddress' }) } : {}
-    const door = fakeDoor({ operation: async () => ok({ ...view, ...more, ...broken }) })
+    const door = fakeDoor({ operation: async () => ok({ ...view, tenant: 'anonymous', ...more, ...broken }) })
     return (await call(door, `/v1/operations/${OPERATION}`)).json()
   }
 
@@ -176,11 +179,11 @@ describe('owners', () => {
       expect(reply.status).toBe(201)
     }
     const object = { apiVersion, kind, metadata: { namespace: 'default', name: 'web-1' } }
-    expect(door.fake.calls.map((made) => made.with)).toEqual(Array(4).fill([object]))
+    expect(door.fake.calls.map((made) => made.with)).toEqual(Array(4).fill([object, BY]))
     expect((await call(door, path, { method: 'DELETE' })).status).toBe(200)
     expect(door.fake.calls[4]).toEqual({
       verb: 'deleteOwner',
-      with: [{ kind, namespace: 'default', name: 'web-1' }],
+      with: [{ kind, namespace: 'default', name: 'web-1' }, BY],
     })
   })
 
@@ -196,6 +199,7 @@ describe('owners', () => {
     await call(door, '/embedded/pods/default/a', { ...json(said), method: 'PUT' })
     expect(door.fake.calls[0]?.with).toEqual([
       { ...said, apiVersion: 'v1', metadata: { ...said.metadata, namespace: 'default' } },
+      BY,
     ])
   })
 })

@@ -32,6 +32,18 @@ describe('what goes with a wish', () => {
     expect((await commandOf('/v1/reserve', json(WISH))).bodyHash).toBe('')
   })
 
+  it('names the path of one new reservation, and of no other answer', async () => {
+    const done = (created: boolean) =>
+      fakeDoor({
+        reserve: async ({ items }) => ({ kind: 'done', created, reservations: items.map(granted) }),
+      })
+    const location = async (options: CallOptions, created = true) =>
+      (await call(done(created), '/v1/reserve', options)).headers.get('location')
+    expect(await location(json(WISH))).toBe(`/v1/reservations/${ITEM.podName}.${ITEM.namespace}`)
+    expect(await location(json(WISH), false)).toBe(null)
+    expect(await location(json({ items: [WISH] }))).toBe(null)
+  })
+
   it('makes a request id and hands it back', async () => {
     const reply = await call(fakeDoor(), '/v1/reserve', json(WISH))
     expect(reply.headers.get('x-request-id')).toMatch(/^[0-9a-f]{32}$/)

@@ -133,6 +133,8 @@ it.for([
   ['application/yaml;q=0.9, application/json;q=0.8', 'yaml'],
   ['text/html, application/xhtml+xml, */*;q=0.8', 'json'],
   ['application/json;q=0, */*', 'yaml'],
+  // Java's HttpURLConnection says this of itself.
+  ['text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2', 'json'],
   ['application/json;charset=utf-8', 'json'],
   ['application/json;q=2', undefined],
   ['text/html', undefined],

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -93,7 +93,7 @@ async function runCommand(script: string): Promise<string> {
   return output()
 }
 
-function compare(step: Step, output: string): void {
+function compare(step: Step, output: string, page = 'README.md'): void {
   const shown = step.output
   if (!shown) return
   if (shown.language === 'text') {
@@ -101,13 +101,18 @@ function compare(step: Step, output: string): void {
     return
   }
   const parse: (text: string) => unknown = shown.language === 'json' ? JSON.parse : parseYaml
-  expect(shapeOf(parse(output)), `line ${shown.line} of README.md; the output:\n${output}`).toEqual(
+  expect(shapeOf(parse(output)), `line ${shown.line} of ${page}; the output:\n${output}`).toEqual(
     shapeOf(parse(here(shown.text))),
   )
 }
 
 describe('the README', () => {
-  const steps = stepsOf(markdown)
+  // What needs a cluster is run where there is one.
+  const steps = stepsOf(markdown).filter(({ runBy }) => runBy === undefined)
+  /** Pages with commands for the server that the README started last. */
+  const pages = ['docs/blocks.md', 'docs/quotas.md'].flatMap((page) =>
+    stepsOf(readFileSync(join(root, page), 'utf8')).map((step) => [page, step] as const),
+  )
 
   beforeAll(async () => {
     data = join(mkdtempSync(join(tmpdir(), 'berth-readme-')), 'data')
@@ -125,6 +130,11 @@ describe('the README', () => {
     rmSync(resolve(data, '..'), { recursive: true, force: true })
   }, 60_000)
 
+  it('leaves steps only to a test that is there', () => {
+    for (const { runBy } of stepsOf(markdown))
+      if (runBy !== undefined) expect(existsSync(join(root, runBy)), runBy).toBe(true)
+  })
+
   it('shows a walk-through with a kill -9 in it', () => {
     expect(steps.length).toBeGreaterThan(8)
     expect(markdown).toContain('kill -9')
@@ -139,6 +149,12 @@ describe('the README', () => {
       const output = isServer ? await startServer(script, step.output?.text ?? '') : await runCommand(script)
       compare(step, output)
     },
+    COMMAND_LIMIT_MS,
+  )
+
+  it.each(pages.map(([page, step]) => [`${page} line ${step.line}`, page, step] as const))(
+    'leads to %s',
+    async (_, page, step) => compare(step, await runCommand(step.script), page),
     COMMAND_LIMIT_MS,
   )
 })
@@ -167,6 +183,14 @@ describe('the comparison', () => {
   it('finds lines that are not there, in order', () => {
     expect(missingLines('a\nb', 'x\na\nb\n')).toEqual([])
     expect(missingLines('b\na', 'x\na\nb\n')).toEqual(['a'])
+  })
+
+  it('knows which section another test runs', () => {
+    const page = '## A\n<!-- run by test/x.ts -->\n```sh\none\n```\n## B\n```sh\ntwo\n```\n'
+    expect(stepsOf(page).map(({ script, runBy }) => [script, runBy])).toEqual([
+      ['one', 'test/x.ts'],
+      ['two', undefined],
+    ])
   })
 
   it('pairs a script with the output after it', () => {

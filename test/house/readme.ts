@@ -6,27 +6,36 @@ export interface Fence {
   readonly text: string
   /** Line of the opening fence, from 1. */
   readonly line: number
+  /** The test that runs it, where a comment of its section names one: `<!-- run by test/peers/readme.test.ts -->`. */
+  readonly runBy?: string
 }
 
 /** A script to run, with the output the page shows for it. */
 export interface Step {
   readonly script: string
   readonly line: number
+  readonly runBy?: string
   readonly output?: Fence
 }
 
 export function fencesOf(markdown: string): Fence[] {
   const fences: Fence[] = []
   let open: { language: string; line: number; lines: string[] } | undefined
+  let runBy: string | undefined
   for (const [index, line] of markdown.split('\n').entries()) {
     const mark = /^```(\S*)\s*$/.exec(line)
     if (open && mark && mark[1] === '') {
-      fences.push({ language: open.language, text: open.lines.join('\n'), line: open.line })
+      const elsewhere = runBy === undefined ? {} : { runBy }
+      fences.push({ language: open.language, text: open.lines.join('\n'), line: open.line, ...elsewhere })
       open = undefined
     } else if (open) {
       open.lines.push(line)
     } else if (mark) {
       open = { language: mark[1] ?? '', line: index + 1, lines: [] }
+    } else if (line.startsWith('## ')) {
+      runBy = undefined
+    } else {
+      runBy = /^<!-- run by (\S+) -->$/.exec(line)?.[1] ?? runBy
     }
   }
   if (open) throw new Error(`the fence of line ${open.line} is never closed`)
@@ -42,7 +51,8 @@ export function stepsOf(markdown: string): Step[] {
     if (fence.language !== 'sh') return []
     const next = fences[index + 1]
     const output = next && OUTPUTS.has(next.language) ? { output: next } : {}
-    return [{ script: fence.text, line: fence.line, ...output }]
+    const elsewhere = fence.runBy === undefined ? {} : { runBy: fence.runBy }
+    return [{ script: fence.text, line: fence.line, ...elsewhere, ...output }]
   })
 }
 

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -15,8 +15,12 @@ afterAll(() => {
   rmSync(folder, { recursive: true, force: true })
 })
 
-function npmStart(port: number, data: string): { child: ChildProcess; output: () => string } {
-  const env = { ...process.env, PORT: String(port), DATA: join(folder, data) }
+function npmStart(
+  port: number,
+  data: string,
+  vars: Readonly<Record<string, string>> = {},
+): { child: ChildProcess; output: () => string } {
+  const env = { ...process.env, PORT: String(port), DATA: join(folder, data), ...vars }
   const child = spawn('npm', ['start'], { cwd: root, detached: true, stdio: ['ignore', 'pipe', 'pipe'], env })
   if (child.pid) started.push(child.pid)
   let text = ''
@@ -50,6 +54,10 @@ const ready = (port: number) =>
     (await answers200(`http://127.0.0.1:${port}/readyz`)) ? true : undefined,
   )
 
+/** What belongs to a process that runs. */
+const ofProcess = (data: string) =>
+  readdirSync(join(folder, data)).filter((name) => name === 'berth.pid' || name === 'variables.env')
+
 describe('npm start', () => {
   it('says so when the port is taken, and ends with 1', async () => {
     const { port, server } = await holdPort()
@@ -60,11 +68,25 @@ describe('npm start', () => {
     expect(output()).toContain(`Port ${port} on 127.0.0.1 is taken`)
   }, 60_000)
 
+  it.each([
+    ['DATA', '/proc/berth', 'DATA=/proc/berth cannot be made or is no folder (ENOENT).'],
+    ['DATA', join(root, 'package.json'), 'cannot be made or is no folder (ENOTDIR).'],
+    ['ACCESS', 'reqired', 'ACCESS: there is loopback-anonymous and required.'],
+    ['CHAT', '[', 'CHAT is not JSON.'],
+    ['OVN_NB', 'udp:1.2.3.4:1', 'OVN_NB: '],
+  ])('says what is wrong with %s=%s, and ends with 1', async (name, value, words) => {
+    const { child, output } = npmStart(await freePort(), 'unused', { [name]: value })
+    expect(await new Promise((done) => child.once('close', done))).toBe(1)
+    expect(output()).toContain(words)
+    expect(output()).not.toContain('    at ')
+  })
+
   it('runs twice side by side, and leaves nothing behind when npm itself is killed with -9', async () => {
     const ports = [await freePort(), await freePort()] as const
     const first = npmStart(ports[0], 'first')
     const second = npmStart(ports[1], 'second')
     await Promise.all(ports.map(ready))
+    for (const data of ['first', 'second']) expect(ofProcess(data)).toEqual(['berth.pid', 'variables.env'])
     const tree = processTree(first.child.pid as number)
     expect(tree.length).toBeGreaterThan(4)
     first.child.kill('SIGKILL')
@@ -72,5 +94,6 @@ describe('npm start', () => {
     expect(await answers200(`http://127.0.0.1:${ports[1]}/readyz`)).toBe(true)
     process.kill(-(second.child.pid as number), 'SIGTERM')
     await new Promise((done) => second.child.once('close', done))
+    for (const data of ['first', 'second']) expect(ofProcess(data)).toEqual([])
   }, 120_000)
 })

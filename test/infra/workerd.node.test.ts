@@ -1,5 +1,7 @@
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
@@ -70,9 +72,54 @@ describe('the configuration of workerd', () => {
     expect(compiled.includes(Buffer.from('a"b\\c\n\u0007 é'))).toBe(true)
   })
 
+  it('trusts the authority of a ServiceAccount, and hands its folder to Berth', () => {
+    const accountFolder = join(folder, 'account')
+    mkdirSync(accountFolder, { recursive: true })
+    writeFileSync(join(accountFolder, 'ca.crt'), 'a certificate nobody checks here')
+    const path = writeConfig({ ...options, accountFolder })
+    const compiled = execFileSync(workerdBinary(), ['compile', path, '--config-only'], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    expect(compiled.includes('a certificate nobody checks here')).toBe(true)
+    expect(compiled.includes('KUBE_ACCOUNT')).toBe(true)
+    expect(workerdConfig(options)).not.toContain('KUBE_ACCOUNT')
+  })
+
   it('keeps the objects under the names that wrangler gives them', () => {
     expect(workerdConfig(options)).toContain('uniqueKey = "berth-Subnet"')
   })
+})
+
+it('PUBLIC reaches no address inside, whatever the target is called', async () => {
+  const inside = createServer((_, reply) => reply.end('inside'))
+  await new Promise<void>((done) => inside.listen(0, '127.0.0.1', done))
+  const { port } = inside.address() as AddressInfo
+  const bundle = { folder: join(folder, 'outward'), modules: ['index.js'], settings: readSettings(TOML) }
+  mkdirSync(bundle.folder, { recursive: true })
+  writeFileSync(
+    join(bundle.folder, 'index.js'),
+    `export class Subnet {}
+export default {
+  fetch: async (request, env) => {
+    const { pathname } = new URL(request.url)
+    if (pathname === '/ready') return new Response('yes')
+    const by = pathname === '/public' ? env.PUBLIC : globalThis
+    const replies = await Promise.all(['localhost', '127.0.0.1'].map((host) =>
+      by.fetch('http://' + host + ':${port}/').then((reply) => reply.text()).catch(() => 'nowhere')))
+    return new Response(replies.join())
+  },
+}`,
+  )
+  const server = await startWorkerd({
+    port: 0,
+    dataDir: join(folder, 'outward-data'),
+    bundle,
+    readyPath: '/ready',
+  })
+  const told = async (path: string) => (await fetch(server.url + path)).text()
+  expect([await told('/anywhere'), await told('/public')]).toEqual(['inside,inside', 'nowhere,nowhere'])
+  await server.stop()
+  inside.close()
 })
 
 describe('startWorkerd', () => {
@@ -89,4 +136,22 @@ describe('startWorkerd', () => {
     await second.stop()
     expect(() => process.kill(second.pid, 0)).toThrow('ESRCH')
   }, 90_000)
+
+  it('keeps no file for a Subnet that only somebody asked for', async () => {
+    const dataDir = join(folder, 'asked')
+    const server = await startWorkerd({ port: 0, dataDir })
+    const ledgers = () =>
+      readdirSync(join(dataDir, 'objects/berth-Subnet')).filter((name) => name.endsWith('.sqlite')).length
+    const before = ledgers()
+    for (const path of ['/v1/subnets/a', '/v1/reservations/x.y?subnet=b', '/v1/subnets/c/suggest']) {
+      expect((await fetch(server.url + path)).status, path).toBe(404)
+    }
+    const body = JSON.stringify({ subnet: 'd', namespace: 'n', podName: 'p' })
+    for (const path of ['/v1/reserve', '/v1/release']) {
+      const headers = { 'Content-Type': 'application/json' }
+      expect((await fetch(server.url + path, { method: 'POST', headers, body })).status, path).toBe(404)
+    }
+    expect(ledgers()).toBe(before)
+    await server.stop()
+  }, 60_000)
 })

@@ -3,7 +3,7 @@ import { reservation } from '../../shared/command/find.ts'
 import { release } from '../../shared/command/release.ts'
 import { reserve } from '../../shared/command/reserve.ts'
 import { expectAgreement, ipObjects } from '../support/agreement.ts'
-import { answered, dyingAt, warm } from '../support/drive.ts'
+import { answered, dyingAt, insisted, warm } from '../support/drive.ts'
 import { reserved } from '../support/world.ts'
 
 const QUIET_MS = 400_000
@@ -29,11 +29,9 @@ describe('a reserve dies', () => {
         expect(await dyingAt(world, n, () => reserve(world.ports, command))).toBe(name)
         if (!retried) await world.pass(QUIET_MS)
         else {
-          const answers = await Promise.all([
-            answered(world, reserve(world.ports, command)),
-            world.pass(QUIET_MS),
-          ])
-          expect(reserved(answers[0])[0]).toMatchObject({ state: 'bound', v4IpAddress: '10.16.0.9' })
+          const outcome = await insisted(world, () => reserve(world.ports, command))
+          await world.pass(QUIET_MS)
+          expect(reserved(outcome)[0]).toMatchObject({ state: 'bound', v4IpAddress: '10.16.0.9' })
         }
         await expectAgreement(world)
         const posts = world.sent.filter(({ verb }) => verb === 'create').length
@@ -67,6 +65,10 @@ const RELEASE_POINTS = [
   ['after delete took effect', 'P16, terminating'],
   ['before report is flushed', 'P16'],
   ['before the reply of report', 'P16'],
+  ['before get is sent', 'L4, the owner is asked for'],
+  ['after get took effect', 'L4, the owner is asked for'],
+  ['before report is flushed', 'L4, the owner is asked for'],
+  ['before the reply of report', 'L4, the owner is asked for'],
   ['before patch is sent', 'P18'],
   ['after patch took effect', 'P18'],
   ['before report is flushed', 'P18'],

@@ -5,7 +5,7 @@ import { reserve } from '../../shared/command/reserve.ts'
 import type { WriteOutcome } from '../../shared/command/types.ts'
 import { err } from '../../shared/result.ts'
 import { expectAgreement, ipObjects } from '../support/agreement.ts'
-import { answered, dyingAt, invalid, lost, warm } from '../support/drive.ts'
+import { answered, dyingAt, insisted, invalid, lost, warm } from '../support/drive.ts'
 import { type Intercept, refusal, reserved, type World } from '../support/world.ts'
 
 const QUIET_MS = 400_000
@@ -61,10 +61,8 @@ describe('a group of three dies', () => {
       const command = world.reserveCommand(WISHES, { idempotencyKey: 'g' })
       const died = await dyingAt(world, n, () => reserve(world.ports, command))
       if (retried) {
-        const [outcome] = await Promise.all([
-          answered(world, reserve(world.ports, command)),
-          world.pass(QUIET_MS),
-        ])
+        const outcome = await insisted(world, () => reserve(world.ports, command))
+        await world.pass(QUIET_MS)
         expect(reserved(outcome).map(({ name, state }) => [name, state])).toEqual(
           NAMES.map((name) => [name, 'bound']),
         )
@@ -171,4 +169,58 @@ describe('a release of three dies', () => {
       }, 15)
     },
   )
+})
+
+describe('a group of several hundred, the last but one of which is refused', () => {
+  const MANY = Array.from({ length: 400 }, (_, n) => ({ podName: `many-${String(n).padStart(3, '0')}` }))
+  const BAD = 398
+  /** The world, with its group under way; the refusal comes with the rest in the cluster. */
+  async function spoilt() {
+    const world = await warm()
+    world.intercept = each((request) => (creates(request, MANY[BAD]!.podName) ? 'invalid' : 'pass'))
+    const counts = await world.ledger().view()
+    return { world, counts, command: world.reserveCommand(MANY, { idempotencyKey: 'many' }) }
+  }
+  const created = (world: World) => world.sent.filter(({ verb }) => verb === 'create').length
+
+  it('is taken back whole, and the counters are what they were', async () => {
+    const { world, counts, command } = await spoilt()
+    const outcome = await answered(world, reserve(world.ports, command))
+    await world.pass(QUIET_MS)
+    expect(created(world)).toBeGreaterThanOrEqual(BAD)
+    if (outcome.kind === 'refused')
+      expect(refusal(outcome)).toMatchObject({ code: 'invalid_field', findings: [{ item: BAD }] })
+    else expect(outcome.kind).toBe('pending')
+    expect(refusal(await answered(world, reserve(world.ports, command)))).toMatchObject({
+      code: 'invalid_field',
+      findings: [{ item: BAD }],
+    })
+    expect(states(world)).toEqual({})
+    expect(ipObjects(world)).toHaveLength(1)
+    expect(await world.ledger().view()).toEqual(counts)
+    await expectAgreement(world)
+  })
+
+  it('leaves nothing, wherever it dies on the way', async () => {
+    let sawSome = false
+    await atEachPoint(async (n) => {
+      const { world, counts, command } = await spoilt()
+      const died = await dyingAt(world, n, async () => {
+        const outcome = await reserve(world.ports, command)
+        await world.pass(QUIET_MS)
+        return outcome
+      })
+      // Some of its objects are there already, and none of its reservations is.
+      const objects = ipObjects(world).length - 1
+      sawSome ||= objects > 0
+      expect(Object.values(states(world)), died).not.toContain('bound')
+      await world.pass(QUIET_MS)
+      expect(states(world), died).toEqual({})
+      expect(ipObjects(world), died).toHaveLength(1)
+      expect(await world.ledger().view(), died).toEqual(counts)
+      await expectAgreement(world)
+      return died
+    }, 8)
+    expect(sawSome).toBe(true)
+  }, 120_000)
 })

@@ -2,8 +2,12 @@ import { describe, expect, it } from 'vitest'
 import { operation } from '../../shared/command/find.ts'
 import { release } from '../../shared/command/release.ts'
 import { reserve } from '../../shared/command/reserve.ts'
+import { QUICK } from '../../shared/elapsed.ts'
+import { err } from '../../shared/result.ts'
 import { expectAgreement, ipObjects } from '../support/agreement.ts'
-import { answered, driven, parked, put, warm } from '../support/drive.ts'
+import { answered, driven, first, invalid, parked, put, warm } from '../support/drive.ts'
+import { snapshot } from '../support/snapshot.ts'
+import { Steps } from '../support/steps.ts'
 import { refusal, reserved } from '../support/world.ts'
 
 const wishes = (...names: string[]) => names.map((podName) => ({ podName }))
@@ -24,16 +28,18 @@ describe('a group that meets others on its way', () => {
   })
 
   it('releases what it can though one of it cooled down to the end meanwhile', async () => {
-    const world = await warm({ quarantineMs: 10_000 })
+    // The driver and its caller are patient enough to see the cool-down end.
+    const world = await warm({ quarantineMs: 2_000, driveMs: 60_000 })
+    const ports = { ...world.ports, settings: { ...world.ports.settings, waitMs: 60_000 } }
     reserved(await reserve(world.ports, world.reserveCommand(wishes('a', 'b'))))
     reserved(await release(world.ports, world.releaseCommand('b.default')))
     const park = parked(world, 'delete')
     const pending = release(
-      world.ports,
+      ports,
       world.releaseCommand('a.default', { targets: [{ name: 'a.default' }, { name: 'b.default' }] }),
     )
     await park.arrived
-    await world.pass(11_000)
+    await world.pass(2_000 + QUICK.leewayMs)
     expect(await world.ledger().find('b.default')).toBeUndefined()
     park.go()
     const both = reserved(await answered(world, pending))
@@ -43,6 +49,41 @@ describe('a group that meets others on its way', () => {
     ])
     await world.pass(30_000)
     await expectAgreement(world)
+  })
+
+  it('takes a promise out of its cool-down, and back into it when the group is refused', async () => {
+    const world = await warm({ quarantineMs: 300_000 })
+    const steps = new Steps(world)
+    const [old] = reserved(await reserve(world.ports, world.reserveCommand(wishes('old'))))
+    reserved(await release(world.ports, world.releaseCommand('old.default')))
+    await world.pass(290_000)
+    const group = world.reserveCommand(wishes('new-1', 'old', 'new-2'))
+    world.intercept = first(1, 'create', async ([one, ...rest], pass) => {
+      if (!one) throw new Error('nothing sent')
+      return [err(invalid), ...(await pass(rest))]
+    })
+    const refused = refusal(await answered(world, reserve(world.ports, group)))
+    expect(refused).toMatchObject({ code: 'invalid_field', findings: [{ item: 0 }] })
+    // Its cool-down begins anew: an object of it was in the cluster. The new ones' objects were, too.
+    await world.pass(290_000)
+    expect(world.sql().all(`SELECT nic, state FROM lease WHERE state <> 'bound' ORDER BY nic`)).toEqual([
+      { nic: 'new-2.default', state: 'quarantined' },
+      { nic: 'old.default', state: 'quarantined' },
+    ])
+    const back = reserved(await answered(world, reserve(world.ports, group)))
+    expect(back[1]).toMatchObject({ id: old?.id, v4IpAddress: old?.v4IpAddress, state: 'bound' })
+    expect(steps.violations).toEqual([])
+    await expectAgreement(world)
+  })
+
+  it('in which one cools down is answered whole by a dry run, and changes nothing', async () => {
+    const world = await warm({ quarantineMs: 300_000 })
+    const [old] = reserved(await reserve(world.ports, world.reserveCommand(wishes('old'))))
+    reserved(await release(world.ports, world.releaseCommand('old.default')))
+    const before = snapshot(world)
+    const tried = await reserve(world.ports, world.reserveCommand(wishes('new', 'old'), { dryRun: true }))
+    expect(reserved(tried)[1]?.v4IpAddress).toBe(old?.v4IpAddress)
+    expect(snapshot(world)).toEqual(before)
   })
 
   it('held outside a CIDR that shrank is taken back, whatever number of its items fell out', async () => {

@@ -139,26 +139,42 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
   },
   {
     weight: 1,
-    arbitrary: fc.record({ do: fc.constant('jump' as const), ms: pick([-3_600_000, 1_800_000]) }),
+    arbitrary: fc.record({
+      do: fc.constant('jump' as const),
+      ms: pick([-3_600_000, 1_800_000, 315_360_000_000]),
+    }),
   },
 )
 
+/** How each history begins: with its Subnets. */
+const first = () =>
+  SUBNETS.map(
+    (subnet): Operation => ({ do: 'configure', subnet, spec: SHAPES[subnet]?.[0] ?? {}, dryRun: false }),
+  )
+
 describe('any history', () => {
+  it('four times as long, through days, keeps what it said', { timeout: 240_000 }, async () => {
+    const slow: fc.Arbitrary<Operation> = fc.oneof(
+      { weight: 12, arbitrary: operation },
+      { weight: 1, arbitrary: fc.record({ do: fc.constant('pass' as const), ms: pick([6 * 3_600_000]) }) },
+    )
+    await fc.assert(
+      fc.asyncProperty(fc.array(slow, { minLength: 60, maxLength: 100 }), async (operations) => {
+        const history = new History(SUBNETS, 300_000)
+        await history.run([...first(), ...operations])
+      }),
+      { seed: SEED, numRuns: Math.ceil(HISTORIES / 15) },
+    )
+  })
+
   it.each([0, 300_000])(
     'keeps every promise and leaves ledger, pages and cluster in agreement (cool-down %i)',
+    { timeout: 240_000 },
     async (quarantineMs) => {
       await fc.assert(
         fc.asyncProperty(fc.array(operation, { minLength: 5, maxLength: 25 }), async (operations) => {
           const history = new History(SUBNETS, quarantineMs)
-          const first = SUBNETS.map(
-            (subnet): Operation => ({
-              do: 'configure',
-              subnet,
-              spec: SHAPES[subnet]?.[0] ?? {},
-              dryRun: false,
-            }),
-          )
-          await history.run([...first, ...operations])
+          await history.run([...first(), ...operations])
         }),
         { seed: SEED, numRuns: HISTORIES },
       )

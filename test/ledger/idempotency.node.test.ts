@@ -3,6 +3,7 @@ import { operation } from '../../shared/command/find.ts'
 import { putOwner } from '../../shared/command/owners.ts'
 import { release } from '../../shared/command/release.ts'
 import { reserve } from '../../shared/command/reserve.ts'
+import { SLOW } from '../../shared/elapsed.ts'
 import { expectAgreement } from '../support/agreement.ts'
 import { answered, busy, driven, invalid, parked, put, refuse, turns, warm } from '../support/drive.ts'
 import { snapshot } from '../support/snapshot.ts'
@@ -254,12 +255,54 @@ describe('after 24 hours', () => {
     const command = world.reserveCommand([wish], keyed)
     reserved(await reserve(world.ports, command))
     reserved(await release(world.ports, world.releaseCommand('pod-a.default')))
-    world.clock.advance(DAY_MS - 1_000)
+    await world.pass(DAY_MS - 1_000)
     expect(reserved(await reserve(world.ports, command))[0]?.state).toBe('bound')
     expect(await world.ledger().find('pod-a.default')).toBeUndefined()
-    world.clock.advance(2_000)
+    await world.pass(SLOW.leewayMs + 2_000)
+    expect(keys(world)).toHaveLength(1)
     reserved(await reserve(world.ports, command))
     expect(await world.ledger().find('pod-a.default')).toMatchObject({ state: 'bound' })
+  })
+
+  it.each([
+    ['an hour', 3_600_000],
+    ['ten years', 315_360_000_000],
+  ])('and not before, though the wall clock jumps %s ahead five times', async (_, jumpMs) => {
+    const world = await warm()
+    const command = world.reserveCommand([wish], keyed)
+    const refused = world.reserveCommand([{ v4IpAddress: '10.99.0.1' }], { idempotencyKey: 'refused' })
+    const first = await reserve(world.ports, command)
+    const why = await reserve(world.ports, refused)
+    reserved(await release(world.ports, world.releaseCommand('pod-a.default')))
+    for (let n = 0; n < 5; n++) {
+      world.clock.jump(jumpMs)
+      await world.pass(DAY_MS / 5 - 10)
+      expect(await reserve(world.ports, command)).toEqual(first)
+      expect(await reserve(world.ports, refused)).toEqual(why)
+    }
+    expect(await world.ledger().find('pod-a.default')).toBeUndefined()
+  })
+
+  it('a refusal is forgotten, however often it was asked for meanwhile', async () => {
+    const world = await warm()
+    const command = world.reserveCommand([{ ...wish, v4IpAddress: '10.16.0.2' }], keyed)
+    expect(refusal(await reserve(world.ports, command)).code).toBe('address_taken')
+    reserved(await release(world.ports, world.releaseCommand('before.default')))
+    for (let hour = 0; hour < 24; hour++) {
+      await world.pass(3_600_000)
+      expect(refusal(await reserve(world.ports, command)).code).toBe('address_taken')
+    }
+    await world.pass(SLOW.leewayMs)
+    reserved(await reserve(world.ports, command))
+  })
+
+  it('and not for ever, though the wall clock is set back a year', async () => {
+    const world = await warm()
+    reserved(await reserve(world.ports, world.reserveCommand([wish], keyed)))
+    world.clock.jump(-31_536_000_000)
+    await world.alarm()
+    await world.pass(DAY_MS + SLOW.leewayMs + SLOW.lookEveryMs)
+    expect(keys(world)).toEqual([])
   })
 
   it('the alarm has swept keys, operations and attempts, and sleeps', async () => {

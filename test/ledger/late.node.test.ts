@@ -16,7 +16,8 @@ async function overtaken() {
   const world = await warm()
   const steps = new Steps(world)
   const park = parked(world, 'create', 'after')
-  const late = reserve(world.ports, world.reserveCommand([{}], { idempotencyKey: 'k' }))
+  const settings = { ...world.ports.settings, waitMs: 60_000 }
+  const late = reserve({ ...world.ports, settings }, world.reserveCommand([{}], { idempotencyKey: 'k' }))
   await park.arrived
   await world.pass(16_000)
   expect(rowOf(world)).toMatchObject({ state: 'bound' })

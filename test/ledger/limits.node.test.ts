@@ -3,41 +3,10 @@ import { release } from '../../shared/command/release.ts'
 import { reserve } from '../../shared/command/reserve.ts'
 import { subnet, suggest } from '../../shared/command/subnets.ts'
 import { validate } from '../../shared/command/validate.ts'
-import type { Sql } from '../../shared/sql.ts'
 import { expectAgreement, ipObjects } from '../support/agreement.ts'
-import { answered, parked, put, turns, warm } from '../support/drive.ts'
-import { gatedSql } from '../support/node-sqlite.ts'
+import { answered, first, invalid, parked, put, refuse, turns, warm } from '../support/drive.ts'
 import { snapshot } from '../support/snapshot.ts'
 import { refusal, reserved, World } from '../support/world.ts'
-
-/** What a Durable Object's SQLite takes: 2 MB a value, 100 parameters a statement (faults.md 49). */
-const VALUE_LIMIT = 2_000_000
-const PARAMETER_LIMIT = 100
-
-/** A statement beyond the limits fails, as it does in workerd. */
-function limited(sql: Sql): Sql {
-  const check = (parameters: readonly unknown[]) => {
-    expect(parameters.length).toBeLessThanOrEqual(PARAMETER_LIMIT)
-    for (const value of parameters) {
-      if (typeof value === 'string') expect(new TextEncoder().encode(value).length).toBeLessThan(VALUE_LIMIT)
-    }
-  }
-  return {
-    ...sql,
-    run: (statement, ...parameters) => {
-      check(parameters)
-      return sql.run(statement, ...parameters)
-    },
-    all: (query, ...parameters) => {
-      check(parameters)
-      return sql.all(query, ...parameters)
-    },
-    first: (query, ...parameters) => {
-      check(parameters)
-      return sql.first(query, ...parameters)
-    },
-  }
-}
 
 describe('1,000 requests of one owner in one tick (fault 45)', () => {
   it('with 1,000 keys: one POST, one row, one 201 and 999 times 200', { timeout: 30_000 }, async () => {
@@ -56,28 +25,6 @@ describe('1,000 requests of one owner in one tick (fault 45)', () => {
     expect(new Set(outcomes.map((outcome) => JSON.stringify(reserved(outcome)))).size).toBe(1)
     expect(world.sent.filter(({ verb }) => verb === 'create')).toHaveLength(1)
     expect(ipObjects(world)).toHaveLength(2)
-    await expectAgreement(world)
-  })
-})
-
-describe('a group of 1,000 with the longest names and reasons', () => {
-  it('stays under 2 MB a row and 100 parameters a statement, bound and released', {
-    timeout: 60_000,
-  }, async () => {
-    const storage = gatedSql()
-    const world = new World({}, { ...storage, sql: limited(storage.sql) })
-    const reason = '字'.repeat(300)
-    const items = Array.from({ length: 1_000 }, (_, n) => ({
-      podName: `p${n}-${'x'.repeat(180)}.${'y'.repeat(50)}`.slice(0, 240),
-      reason,
-    }))
-    const made = reserved(await reserve(world.ports, world.reserveCommand(items, { idempotencyKey: 'g' })))
-    expect(made).toHaveLength(1_000)
-    const again = await reserve(world.ports, world.reserveCommand(items, { idempotencyKey: 'other' }))
-    expect(reserved(again)).toHaveLength(1_000)
-    const targets = made.map(({ name }) => ({ name }))
-    const gone = await answered(world, release(world.ports, world.releaseCommand('', { targets })))
-    expect(reserved(gone)).toHaveLength(1_000)
     await expectAgreement(world)
   })
 })
@@ -129,6 +76,34 @@ describe('tiny and giant Subnets (fault 63)', () => {
     reserved(await reserve(world.ports, world.reserveCommand([{ subnet: 'lab', podName: 'c' }])))
     await expectAgreement(world, 'lab')
   })
+})
+
+describe('the last address while its first contender is still under way (fault 61)', () => {
+  it.each(['10.80.0.0/30', '10.80.0.0/30,fd00:80::/64'])(
+    'of %s: the other is told no_capacity, and has it under the same key when the first fails',
+    async (cidrBlock) => {
+      const world = new World()
+      await put(world, { cidrBlock })
+      const gate = Promise.withResolvers<void>()
+      const arrived = Promise.withResolvers<void>()
+      world.intercept = first(1, 'create', async (requests) => {
+        arrived.resolve()
+        await gate.promise
+        return refuse(invalid)(requests)
+      })
+      const ask = (podName: string) =>
+        reserve(world.ports, world.reserveCommand([{ subnet: 'lab', podName }], { idempotencyKey: podName }))
+      const winner = ask('a')
+      await arrived.promise
+      expect(refusal(await ask('b')).code).toBe('no_capacity')
+      gate.resolve()
+      expect(refusal(await answered(world, winner)).code).toBe('invalid_field')
+      const empty = await subnet(world.ports, 'lab')
+      expect(empty.ok && [empty.value.ledger.v4?.held, empty.value.ledger.v6?.held ?? 0n]).toEqual([0n, 0n])
+      expect(reserved(await ask('b'))[0]).toMatchObject({ state: 'bound', v4IpAddress: '10.80.0.2' })
+      await expectAgreement(world, 'lab')
+    },
+  )
 })
 
 describe('a source of MACs that only gives taken ones', () => {

@@ -1,12 +1,17 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { reserve } from '../../shared/command/reserve.ts'
 import { Ledger, StorageTooNew } from '../../shared/ledger/ledger.ts'
 import { migrate, storedVersion } from '../../shared/ledger/migrations.ts'
 import { createTables, SCHEMA_VERSION } from '../../shared/ledger/schema.ts'
+import { DEFAULT_SETTINGS } from '../../shared/ledger/settings.ts'
 import type { Sql } from '../../shared/sql.ts'
 import { expectAgreement } from '../support/agreement.ts'
+import { ManualClock } from '../support/clock.ts'
 import { warm } from '../support/drive.ts'
 import { nodeSql } from '../support/node-sqlite.ts'
+import { seededRandom } from '../support/random.ts'
 import { snapshot } from '../support/snapshot.ts'
 import { Killed, reserved } from '../support/world.ts'
 
@@ -25,6 +30,32 @@ const LATER = [
 const TARGET = SCHEMA_VERSION + LATER.length
 /** Steps from version 1 to TARGET, whatever the present version is. */
 const STEPS = [...Array(SCHEMA_VERSION - 1).fill(() => {}), ...LATER]
+
+/** Storage as version 1 wrote it: promises in every state, keys, operations open and closed. */
+function versionOne(): Sql {
+  const sql = nodeSql()
+  const text = readFileSync(join(import.meta.dirname, '../data/ledger/version-1.sql'), 'utf8')
+  for (const statement of text.split(';\n')) if (statement.trim() !== '') sql.run(statement)
+  return sql
+}
+/** Wall time of its last transaction, when `cooling` was released and `held` was asked for. */
+const WRITTEN_MS = 1_767_326_645_678
+
+/** What tables and indexes are made of, however they came about. */
+function shape(sql: Sql): unknown {
+  const all = sql.all<{ type: string; name: string }>(
+    `SELECT type, name FROM sqlite_master WHERE name NOT LIKE 'sqlite_%' ORDER BY name`,
+  )
+  return all.map(({ type, name }) => [
+    type,
+    name,
+    sql.all(
+      type === 'table'
+        ? `SELECT name, type, "notnull", pk FROM pragma_table_info('${name}') ORDER BY name`
+        : `SELECT name FROM pragma_index_info('${name}')`,
+    ),
+  ])
+}
 
 /** Every table's definition and rows. */
 function contents(sql: Sql): unknown {
@@ -133,5 +164,112 @@ describe('storage newer than the code', () => {
     world.restart()
     reserved(await reserve(world.ports, world.reserveCommand([{}])))
     await expectAgreement(world)
+  })
+})
+
+describe('storage of version 1', () => {
+  const open = (sql: Sql, clock = new ManualClock(WRITTEN_MS)) =>
+    new Ledger({ sql, clock, random: seededRandom(2), settings: DEFAULT_SETTINGS })
+  const ask = (podName: string, v4IpAddress: string) => ({
+    tenant: 'anonymous',
+    key: podName,
+    bodyHash: JSON.stringify([{ subnet: 'lab', podName, v4IpAddress }]),
+    items: [{ namespace: 'default', podName, podType: '', v4IpAddress }],
+    dryRun: false,
+  })
+
+  it('has the shape of new storage afterwards', () => {
+    const old = versionOne()
+    migrate(old)
+    const fresh = nodeSql()
+    migrate(fresh)
+    expect(shape(old)).toEqual(shape(fresh))
+    expect(storedVersion(old)).toBe(SCHEMA_VERSION)
+  })
+
+  it('is migrated or untouched, wherever the process dies', () => {
+    for (let n = 0; ; n++) {
+      const sql = versionOne()
+      const before = contents(sql)
+      try {
+        migrate(dyingSql(sql, n).sql)
+      } catch (error) {
+        expect(error).toBeInstanceOf(Killed)
+        expect(contents(sql), `at statement ${n}`).toEqual(before)
+        migrate(sql)
+        expect(storedVersion(sql)).toBe(SCHEMA_VERSION)
+        continue
+      }
+      expect(n).toBeGreaterThan(10)
+      return
+    }
+  })
+
+  it('keeps every promise', async () => {
+    const ledger = open(versionOne())
+    const { leases } = await ledger.page({}, ['', ''], 100)
+    expect(leases.filter(({ contested }) => contested).map(({ name }) => name)).toEqual(['gateway.default'])
+    expect(leases.map(({ name, state, v4 }) => [name, state, v4])).toEqual([
+      ['bound.default', 'bound', '10.30.1.10'],
+      ['cooling.default', 'quarantined', '10.30.1.30'],
+      ['gateway.default', 'bound', '10.30.1.20'],
+      ['held.default', 'held', '10.30.1.40'],
+      ['stranded.default', 'stranded', '10.30.1.200'],
+    ])
+  })
+
+  it('answers its keys as before, through a day of which an hour was over, and through a jump', async () => {
+    const clock = new ManualClock(WRITTEN_MS)
+    const ledger = open(versionOne(), clock)
+    const bound = ask('bound', '10.30.1.10')
+    const first = await ledger.hold(bound)
+    expect(first).toMatchObject({ answer: { kind: 'done', created: true } })
+    const refused = await ledger.hold(ask('refused', '10.99.0.1'))
+    expect(refused).toMatchObject({ answer: { problem: { code: 'out_of_range' } } })
+    clock.jump(315_360_000_000)
+    for (let passedMs = 0; passedMs < 22 * 3_600_000; passedMs += 600_000) {
+      clock.advance(600_000)
+      ledger.due()
+    }
+    expect(await ledger.hold(bound)).toEqual(first)
+    expect(await ledger.hold(ask('refused', '10.99.0.1'))).toEqual(refused)
+    for (let passedMs = 0; passedMs < 2 * 3_600_000; passedMs += 600_000) {
+      clock.advance(600_000)
+      ledger.due()
+    }
+    // The day of these is over; those of the last hour have one left.
+    expect(await ledger.locate([], { tenant: 'anonymous', key: 'bound', bodyHash: '' })).toEqual({
+      leases: [],
+    })
+    expect(await ledger.locate([], { tenant: 'anonymous', key: 'release', bodyHash: '' })).toMatchObject({
+      mismatch: true,
+    })
+  })
+
+  it('contests a promise the gateway was moved onto no longer than it is there', async () => {
+    const ledger = open(versionOne())
+    const facts = (await ledger.view())?.facts
+    if (!facts) throw new Error('no facts')
+    expect((await ledger.configure({ ...facts, gateway: '10.30.1.1', resourceVersion: '99' })).ok).toBe(true)
+    expect(await ledger.find('gateway.default')).toMatchObject({ contested: false })
+  })
+
+  it('goes on with what was open: the reserve has its driver, the cool-down its time', async () => {
+    const clock = new ManualClock(WRITTEN_MS)
+    const ledger = open(versionOne(), clock)
+    const [op] = ledger.due()
+    expect(op && ledger.takeOver(op)).toMatchObject({
+      leases: [{ name: 'held.default' }],
+      next: { kind: 'send', driver: 2, calls: [{ verb: 'create' }] },
+    })
+    for (let passedMs = 0; passedMs < DEFAULT_SETTINGS.quarantineMs; passedMs += 5_000) {
+      expect(await ledger.find('cooling.default')).toMatchObject({ state: 'quarantined' })
+      clock.advance(5_000)
+      ledger.due()
+    }
+    clock.advance(5_000)
+    ledger.due()
+    for (let n = 0; n < 4; n++, clock.advance(5_000)) ledger.due()
+    expect(await ledger.find('cooling.default')).toBeUndefined()
   })
 })

@@ -5,7 +5,8 @@ import { release } from '../../shared/command/release.ts'
 import { reserve } from '../../shared/command/reserve.ts'
 import { err } from '../../shared/result.ts'
 import { expectAgreement, ipObjects } from '../support/agreement.ts'
-import { busy, driven, first, lost, refuse, warm } from '../support/drive.ts'
+import { answered, busy, driven, first, lost, refuse, warm } from '../support/drive.ts'
+import { remove } from '../support/foreign.ts'
 import { Killed, refusal, reserved, type World } from '../support/world.ts'
 
 const count = (world: World, verb: ClusterRequest['verb']) =>
@@ -60,6 +61,23 @@ describe('a POST whose reply is lost', () => {
     world.store.send(straggler)
     await world.pass(120_000)
     expect(await world.ledger().find('pod-a.default')).toMatchObject({ state: 'bound' })
+    await expectAgreement(world)
+  })
+
+  // Found by the simulation: our own finalizer held the object, and nobody took it off (invariant 17).
+  it('turns back when somebody deletes the object before its reply is known', async () => {
+    const world = await warm()
+    world.intercept = first(1, 'create', async (requests, pass) => {
+      await pass(requests)
+      remove(world, 'pod-a.default')
+      return requests.map(() => err(lost))
+    })
+    const outcome = await driven(world, reserve(world.ports, world.reserveCommand([{}])), 120_000)
+    await world.pass(300_000)
+    const now = await answered(world, reserve(world.ports, world.reserveCommand([{}])))
+    expect(outcome.kind).not.toBe('done')
+    expect(reserved(now)[0]?.state).toBe('bound')
+    expect(ipObjects(world)).toHaveLength(2)
     await expectAgreement(world)
   })
 
@@ -242,9 +260,9 @@ describe('the wall clock', () => {
     reserved(await reserve(world.ports, world.reserveCommand([{}])))
     reserved(await release(world.ports, world.releaseCommand('pod-a.default')))
     await world.pass(100_000)
-    world.clock.advance(jumpMs)
+    world.clock.jump(jumpMs)
     await world.alarm()
-    await world.pass(130_000)
+    await world.pass(200_000)
     expect(await world.ledger().find('pod-a.default')).toMatchObject({ state: 'quarantined' })
     await world.pass(300_000)
     expect(await world.ledger().find('pod-a.default')).toBeUndefined()

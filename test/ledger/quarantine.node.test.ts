@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { release } from '../../shared/command/release.ts'
 import { reserve } from '../../shared/command/reserve.ts'
 import type { ReserveItem } from '../../shared/command/types.ts'
+import { QUICK } from '../../shared/elapsed.ts'
 import { Ledger } from '../../shared/ledger/ledger.ts'
 import type { Sql } from '../../shared/sql.ts'
 import { expectAgreement } from '../support/agreement.ts'
@@ -9,6 +10,8 @@ import { answered, busy, first, invalid, parked, refuse, warm } from '../support
 import { refusal, reserved, type World } from '../support/world.ts'
 
 const COOL_MS = 300_000
+/** When a cool-down ends that no clock disturbs. */
+const OVER_MS = COOL_MS + QUICK.leewayMs
 const OWN = '10.16.0.9'
 const wish = { podName: 'pod-a', v4IpAddress: OWN, macAddress: '00:00:00:00:00:09' }
 
@@ -23,6 +26,21 @@ async function cooling(podType: ReserveItem['podType'] = '') {
 
 const rows = (world: World) =>
   world.sql().all(`SELECT nic, state, v4 FROM lease WHERE nic = 'pod-a.default' ORDER BY state`)
+
+it('somebody else who wishes for an address that cools down is told whose it was, and until when', async () => {
+  const { world } = await cooling()
+  const asked = () => reserve(world.ports, world.reserveCommand([{ podName: 'pod-b', v4IpAddress: OWN }]))
+  const told = refusal(await asked()).findings?.[0] ?? refusal(await asked())
+  const until = new Date(world.clock.nowMs() + OVER_MS).toISOString()
+  expect(told).toMatchObject({
+    code: 'address_taken',
+    field: 'v4IpAddress',
+    message: `${OWN} cools down after pod-a.default gave it back`,
+    hint: `it is free about ${until}; its last owner may have it back before`,
+  })
+  await world.pass(OVER_MS + 1)
+  expect(reserved(await asked())).toMatchObject([{ v4IpAddress: OWN }])
+})
 
 describe('an owner that comes back while its address cools down', () => {
   it.each<readonly [string, Partial<ReserveItem>]>([
@@ -106,9 +124,9 @@ describe('an owner that comes back while its address cools down', () => {
 describe('the cool-down timer (P12, P21)', () => {
   it('late by a day frees once; running twice, or in a new incarnation, frees nothing more', async () => {
     const { world } = await cooling()
-    for (let day = 0; day < 1_440; day += 10) {
+    for (let minutes = 0; minutes < 1_440; minutes++) {
       world.clock.advance(60_000)
-      if (day % 100 === 0) world.restart()
+      if (minutes % 100 === 0) world.restart()
     }
     await world.alarm()
     await world.pass(2 * COOL_MS)
@@ -125,7 +143,7 @@ describe('the cool-down timer (P12, P21)', () => {
 
   it('not yet flushed when the process dies frees again', async () => {
     const { world } = await cooling()
-    await world.pass(COOL_MS - 1_000)
+    await world.pass(OVER_MS - 1_000)
     world.clock.advance(2_000)
     world.ledger().due()
     world.restart()
@@ -137,7 +155,7 @@ describe('the cool-down timer (P12, P21)', () => {
 
   it('over storage that throws seven times frees nothing by halves, and heals (fault 11)', async () => {
     const { world } = await cooling()
-    await world.pass(COOL_MS - 1_000)
+    await world.pass(OVER_MS - 1_000)
     world.clock.advance(2_000)
     let broken = 7
     const sql: Sql = {
@@ -155,7 +173,7 @@ describe('the cool-down timer (P12, P21)', () => {
     for (let attempt = 0; attempt < 7; attempt++) {
       expect(() => ledger.due()).toThrow('storage is away')
       expect(await ledger.find('pod-a.default')).toMatchObject({ state: 'quarantined' })
-      expect(ledger.nextAlarmMs()).toBeLessThanOrEqual(clock.nowMs() + 60_000)
+      expect(ledger.nextAlarmMs()).toBeLessThanOrEqual(clock.nowMs() + QUICK.lookEveryMs)
       expect((await ledger.suggest(1, false))?.ok).toBe(true)
     }
     expect(ledger.due()).toEqual([])
@@ -181,7 +199,7 @@ describe('the wall clock (fault 51)', () => {
       const park = parked(world, 'create', when)
       const pending = reserve(world.ports, world.reserveCommand([wish]))
       await park.arrived
-      world.clock.advance(jumpMs)
+      world.clock.jump(jumpMs)
       await world.alarm()
       park.go()
       const outcome = await answered(world, pending)
@@ -195,12 +213,27 @@ describe('the wall clock (fault 51)', () => {
   it.each(JUMPS)('jumps %s during a cool-down: not a moment early, not for ever', async (_, jumpMs) => {
     const { world } = await cooling()
     await world.pass(100_000)
-    world.clock.advance(jumpMs)
+    world.clock.jump(jumpMs)
     world.restart()
     await world.alarm()
-    // The jump itself counts for one step of the ledger's clock at most.
-    await world.pass(COOL_MS - 100_000 - 60_000 - 10_000)
+    await world.pass(COOL_MS - 100_000 - 1)
     expect(rows(world)).toMatchObject([{ state: 'quarantined' }])
+    await world.pass(COOL_MS)
+    expect(rows(world)).toEqual([])
+  })
+
+  it.each<readonly [string, readonly number[]]>([
+    ['an hour, five times', Array(5).fill(3_600_000)],
+    ['ten years, five times', Array(5).fill(315_360_000_000)],
+    ['as far as hides between two looks', [QUICK.maxStepMs - QUICK.lookEveryMs]],
+    ['an hour and back, five times', Array(5).fill([3_600_000, -3_600_000]).flat()],
+  ])('jumps ahead %s in one cool-down: not a moment early', async (_, jumps) => {
+    const { world } = await cooling()
+    for (const jumpMs of jumps) {
+      world.clock.jump(jumpMs)
+      await world.pass(COOL_MS / jumps.length)
+      expect(rows(world)).toMatchObject([{ state: 'quarantined' }])
+    }
     await world.pass(COOL_MS)
     expect(rows(world)).toEqual([])
   })
@@ -209,7 +242,7 @@ describe('the wall clock (fault 51)', () => {
     const { world } = await cooling()
     for (let run = 0; run < 100; run++) await world.alarm()
     expect(rows(world)).toMatchObject([{ state: 'quarantined' }])
-    await world.pass(COOL_MS + 60_000)
+    await world.pass(OVER_MS)
     expect(rows(world)).toEqual([])
   })
 })
