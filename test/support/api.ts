@@ -1,4 +1,5 @@
 import { exports } from 'cloudflare:workers'
+import { expect } from 'vitest'
 
 /** A parsed reply of the Worker under test. */
 export interface Reply {
@@ -23,7 +24,7 @@ export async function call(
     ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
   })
   const text = await response.text()
-  const isJson = response.headers.get('Content-Type')?.includes('json') ?? false
+  const isJson = /[/+]json\b/.test(response.headers.get('Content-Type') ?? '')
   return { status: response.status, headers: response.headers, body: isJson ? JSON.parse(text) : text }
 }
 
@@ -55,25 +56,28 @@ export async function allIn(subnet: string, limit = 1_000): Promise<Reply['body'
   return items
 }
 
+/** Everything a refusal must leave as it is: every Subnet and every reservation. */
+export async function everything(): Promise<unknown> {
+  const subnets = await get('/v1/subnets')
+  const names = subnets.body.items.map(({ name }: { name: string }) => name)
+  return [subnets.body, ...(await Promise.all(names.map((name: string) => allIn(name))))]
+}
+
+/** The reply is a complete problem, exactly this one. */
+export function refused(reply: Reply, status: number, code: string, field: string, what?: string): void {
+  expect([reply.status, reply.body.code, reply.body.field ?? ''], what).toEqual([status, code, field])
+  expect(reply.headers.get('Content-Type')).toBe('application/problem+json')
+  expect(reply.body).toMatchObject({
+    status,
+    detail: expect.stringMatching(/\S/),
+    instance: expect.any(String),
+  })
+}
+
 /** The Durable Object that keeps a Subnet's ledger. */
 export function ledgerObject(subnet: string): DurableObjectStub {
   const namespaces = exports as unknown as { Subnet: DurableObjectNamespace }
   return namespaces.Subnet.getByName(`default/${subnet}`)
 }
 
-/** Runs `work` for each item, `width` at a time. */
-export async function spread<T, R>(
-  items: readonly T[],
-  width: number,
-  work: (item: T) => Promise<R>,
-): Promise<R[]> {
-  const results: R[] = new Array(items.length)
-  let next = 0
-  const lane = async () => {
-    for (let index = next++; index < items.length; index = next++) {
-      results[index] = await work(items[index] as T)
-    }
-  }
-  await Promise.all(Array.from({ length: width }, lane))
-  return results
-}
+export { spread } from './spread.ts'

@@ -157,7 +157,7 @@ export function subnet(name: string, metadata: Meta = {}, spec: Record<string, u
     apiVersion: KINDS.Subnet.apiVersion,
     kind: 'Subnet',
     metadata: { ...metadata, name },
-    spec: { cidrBlock: '192.0.2.0/24', protocol: 'IPv4', excludeIps: ['192.0.2.1'], ...spec },
+    spec: { cidrBlock: '192.0.2.0/24', vpc: name, protocol: 'IPv4', excludeIps: ['192.0.2.1'], ...spec },
   }
 }
 

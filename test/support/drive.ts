@@ -3,12 +3,17 @@ import { reserve } from '../../shared/command/reserve.ts'
 import { putSubnet } from '../../shared/command/subnets.ts'
 import type { SubnetView, WriteOutcome } from '../../shared/command/types.ts'
 import type { LedgerSettings } from '../../shared/ledger/settings.ts'
+import { isRetryable } from '../../shared/problem.ts'
 import { err } from '../../shared/result.ts'
 import { type Intercept, Killed, reserved, World } from './world.ts'
 
 /** A world whose ledger knows ovn-default, so that only what the test asks for is left to see. */
-export async function warm(settings: Partial<LedgerSettings> = {}): Promise<World> {
+export async function warm(
+  settings: Partial<LedgerSettings> = {},
+  prepare: (world: World) => void = () => {},
+): Promise<World> {
   const world = new World(settings)
+  prepare(world)
   reserved(await reserve(world.ports, world.reserveCommand([{ podName: 'before' }])))
   world.sent.length = 0
   return world
@@ -27,7 +32,7 @@ export async function put(
   spec: object,
   name = 'lab',
 ): Promise<{ readonly created: boolean; readonly subnet: SubnetView }> {
-  const result = await putSubnet(world.ports, subnetManifest(spec, name), false)
+  const result = await putSubnet(world.ports, subnetManifest({ vpc: name, ...spec }, name), false)
   if (!result.ok) throw new Error(JSON.stringify(result.error))
   return result.value
 }
@@ -57,6 +62,22 @@ export async function answered<T>(world: World, work: Promise<T>, subnet?: strin
   return work
 }
 
+/** Asks again, as a client with a key does, until the answer is final. */
+export async function insisted(
+  world: World,
+  ask: () => Promise<WriteOutcome>,
+  subnet?: string,
+): Promise<WriteOutcome> {
+  for (let turn = 0; turn < 100; turn++) {
+    const outcome = await answered(world, ask(), subnet)
+    const isFinal =
+      outcome.kind === 'done' || (outcome.kind === 'refused' && !isRetryable(outcome.problem.code))
+    if (isFinal) return outcome
+    await world.pass(1_000, subnet)
+  }
+  throw new Error('no final answer after a hundred times')
+}
+
 function watched(work: Promise<unknown>): { done: boolean } {
   const state = { done: false }
   const end = () => {
@@ -67,30 +88,44 @@ function watched(work: Promise<unknown>): { done: boolean } {
 }
 
 /**
- * Runs `work`, dying at its point number `n` (from 0), and begins a new incarnation.
+ * Runs `work`, dying at its point number `n` (from 0; the `first` of that name is the first that counts) and at every one
+ * after it. No new incarnation is begun.
  * @returns the point's name; undefined if there is none and `work` ended by itself
  */
-export async function dyingAt(
+export async function killedAt(
   world: World,
   n: number,
-  work: () => Promise<WriteOutcome>,
-  subnet?: string,
+  work: () => Promise<unknown>,
+  first = '',
 ): Promise<string | undefined> {
   let passed = 0
+  let counts = first === ''
   let died: string | undefined
   world.point = (name) => {
-    if (died !== undefined || passed++ === n) {
+    counts ||= name === first
+    if (died !== undefined || (counts && passed++ === n)) {
       died ??= name
       throw new Killed(name)
     }
   }
   try {
-    await answered(world, work(), subnet)
+    await work()
   } catch (error) {
     if (!(error instanceof Killed)) throw error
   } finally {
     world.point = () => {}
   }
+  return died
+}
+
+/** The same while clock and alarm go on; then a new incarnation begins. */
+export async function dyingAt(
+  world: World,
+  n: number,
+  work: () => Promise<unknown>,
+  subnet?: string,
+): Promise<string | undefined> {
+  const died = await killedAt(world, n, () => answered(world, work(), subnet))
   if (died !== undefined) world.restart(subnet)
   return died
 }

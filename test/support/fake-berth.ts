@@ -2,6 +2,8 @@ import { createApp } from '../../functions/app.ts'
 import type { Berth, PartStatus } from '../../functions/berth.ts'
 import type { Assets } from '../../functions/docs.ts'
 import type { AccessMode } from '../../functions/middleware/access.ts'
+import { systemClock } from '../../shared/clock.ts'
+import { allowed } from '../../shared/command/admission/types.ts'
 import type { Reservation, ReserveItem, SubnetView } from '../../shared/command/types.ts'
 import { ipObject } from '../../shared/kube-ovn/ip-object.ts'
 import type { Log } from '../../shared/log.ts'
@@ -43,6 +45,8 @@ export function fakeDoor(
   replaced: Partial<Berth> = {},
   access: AccessMode = 'loopback-anonymous',
   assets?: Assets,
+  admission: { readonly secret?: string; readonly certificate?: boolean } = {},
+  misread: readonly string[] = [],
 ): FakeDoor {
   const fake = new FakeBerth(replaced)
   const logged: FakeDoor['logged'] = []
@@ -52,10 +56,34 @@ export function fakeDoor(
     random: seededRandom(1),
     version: '0.0.0-test',
     access: () => access,
+    misread: () => misread,
     assets: () => assets,
+    admission: { secret: () => admission.secret, certificate: () => admission.certificate ?? false },
+    hooks: () => ({
+      chat: { entries: [] },
+      git: [],
+      events: NO_EVENTS,
+      box: NO_BOX,
+      boxOf: () => NO_BOX,
+      clock: systemClock,
+      http: NO_HTTP,
+      log,
+    }),
   })
   return { fake, logged, app: { fetch: (request) => app.fetch(request, {}) } }
 }
+
+const refuse = async () => {
+  throw new Error('nobody should ask')
+}
+const NO_BOX = { claim: refuse, settle: refuse, later: refuse, drop: refuse, document: refuse }
+const NO_EVENTS = {
+  on: false,
+  subscribers: [],
+  senders: [],
+  box: { accept: refuse, after: refuse, range: refuse, deadLetters: refuse },
+}
+const NO_HTTP = { fetch: refuse }
 
 /** A bound reservation of what was wished; automatic addresses count up from 10.16.0.10. */
 export function granted(item: ReserveItem, index = 0): Reservation {
@@ -118,11 +146,18 @@ const GRANTS: Berth = {
     created: false,
     reservations: targets.map((_target, index) => ({ ...granted(ITEM, index), state: 'free' })),
   }),
+  adopt: async (command) =>
+    'target' in command
+      ? { kind: 'done', created: false, reservations: [granted(ITEM)] }
+      : { kind: 'several', reservations: [granted(ITEM)], findings: [] },
+  repair: async ({ dryRun }) => ({ kind: 'compared', dryRun, subnets: [] }),
   reservation: async () => ok(granted(ITEM)),
   reservations: async () => ok({ items: [granted(ITEM)], continue: 'next' }),
+  zone: async (query) => ok({ ...query, serial: 7, records: [], leftOut: [] }),
   operation: async (id) =>
     ok({
       id,
+      tenant: 'anonymous',
       kind: 'reserve',
       state: 'done',
       phase: 'bound',
@@ -135,10 +170,16 @@ const GRANTS: Berth = {
   putSubnet: async () => ok({ created: true, subnet: SUBNET }),
   deleteSubnet: async () => ok(SUBNET),
   suggest: async () => ok(['10.16.0.2']),
+  widenWindow: async (subnet, ranges) =>
+    ok({ subnet, window: ranges, excludeIps: ranges, added: ranges, displaced: [] }),
   putOwner: async (object) => ok({ created: true, object }),
   deleteOwner: async ({ kind, namespace, name }) =>
     ok({ apiVersion: 'v1', kind, metadata: { namespace, name } }),
   putPool: async (object) => ok({ created: true, object }),
   deletePool: async (name) => ok({ apiVersion: 'kubeovn.io/v1', kind: 'IPPool', metadata: { name } }),
   ready: async () => PARTS,
+  mutateIp: async () => allowed(),
+  validateIp: async () => allowed(),
+  mutatePod: async () => allowed(),
+  validatePod: async () => allowed(),
 }

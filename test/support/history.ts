@@ -32,7 +32,10 @@ export interface How {
   readonly beside?: Operation
 }
 
+type Write = Extract<Operation, { do: 'reserve' | 'release' }>
+
 const QUIET_MS = 500_000
+const DAY_MS = 86_400_000
 
 const nameOf = (podName: string | undefined) => `${podName}.default`
 
@@ -75,7 +78,7 @@ export class History {
     switch (operation.do) {
       case 'reserve':
       case 'release':
-        return this.write(operation)
+        return this.write(this.keyed(operation))
       case 'configure': {
         const before = operation.dryRun ? snapshot(this.world) : undefined
         const manifest = subnetManifest(operation.spec, operation.subnet)
@@ -88,6 +91,12 @@ export class History {
         const inUse = this.held(operation.subnet)
         const removed = await deleteSubnet(this.world.ports, operation.subnet, operation.dryRun)
         if (removed.ok) expect(inUse).toBe(false)
+        if (removed.ok && !operation.dryRun) {
+          // What was promised under a key there is forgotten with it.
+          for (const place of this.stored.keys()) {
+            if (place.startsWith(`${operation.subnet} `)) this.stored.delete(place)
+          }
+        }
         if (before) expect(snapshot(this.world)).toEqual(before)
         return
       }
@@ -97,15 +106,27 @@ export class History {
       case 'pass':
         return this.weather.pass(operation.ms)
       case 'jump':
-        this.world.clock.advance(operation.ms)
+        this.world.clock.jump(operation.ms)
         // An alarm that a clock set back put far ahead is set anew by the next call.
         for (const subnet of this.subnets) await this.world.alarm(subnet)
         return
     }
   }
 
+  /** A key is never asked for again when it is a day old: nobody knows then whether it is still known. */
+  private keyed(operation: Write): Write {
+    const { key, beside } = operation.how
+    const day = Math.floor(this.world.clock.passedMs / DAY_MS)
+    const how: How = {
+      ...operation.how,
+      ...(key === undefined ? {} : { key: `${key} of day ${day}` }),
+      ...(beside?.do === 'reserve' || beside?.do === 'release' ? { beside: this.keyed(beside) } : {}),
+    }
+    return { ...operation, how }
+  }
+
   /** One write, with whatever befalls it. */
-  private async write(operation: Extract<Operation, { do: 'reserve' | 'release' }>): Promise<void> {
+  private async write(operation: Write): Promise<void> {
     const { how } = operation
     this.weather.inject(how.fault)
     const before = snapshot(this.world, ['idempotency'])
@@ -150,7 +171,7 @@ export class History {
     for (const made of outcome.reservations) this.promised.set(made.name, made)
   }
 
-  private call(operation: Extract<Operation, { do: 'reserve' | 'release' }>): Promise<WriteOutcome> {
+  private call(operation: Write): Promise<WriteOutcome> {
     const { how } = operation
     const more = {
       dryRun: how.dryRun ?? false,
@@ -167,10 +188,7 @@ export class History {
   }
 
   /** A reserve's own answer under its key, again: equal to the first, and no news. */
-  private isRepeat(
-    operation: Extract<Operation, { do: 'reserve' | 'release' }>,
-    outcome: WriteOutcome,
-  ): boolean {
+  private isRepeat(operation: Write, outcome: WriteOutcome): boolean {
     const { key } = operation.how
     if (key === undefined || operation.do !== 'reserve') return false
     const place = `${operation.items[0]?.subnet} ${key}`

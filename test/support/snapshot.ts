@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto'
 import type { SqlRow } from '../../shared/sql.ts'
 import type { World } from './world.ts'
 
-/** What may change without anything having changed: the ledger's clock. */
-const CLOCK = ['ledger_ms', 'wall_ms']
+/** What may change without anything having changed: the ledger's clocks. */
+const CLOCK = ['ledger_ms', 'slow_ms', 'wall_ms']
 /** How new the cluster's news was when it was last listened to, even by somebody who then changed nothing. */
 const NEWS = /,"poolsVersion":"\d+"/
 

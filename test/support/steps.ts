@@ -4,23 +4,33 @@ import { type LeaseRow, type LeaseState, LeaseTable } from '../../shared/ledger/
 import type { SubnetRecord } from '../../shared/ledger/space.ts'
 import type { Call, World } from './world.ts'
 
+/** What it watches: a world, or anything that keeps ledgers and calls as one does. */
+export interface Watched extends Pick<World, 'subnets' | 'sql' | 'settings'> {
+  readonly clock: Pick<World['clock'], 'passedMs'>
+  readonly calls: readonly Call[]
+  flushed: World['flushed']
+}
+
 /** Transitions of faults.md (a) as two flushed states may show them; FREE is `undefined`. */
 const TRANSITIONS: Readonly<Record<LeaseState | 'free', readonly (LeaseState | 'free')[]>> = {
-  free: ['held'],
+  free: ['held', 'foreign'],
   // A returning owner that was refused goes back to its cool-down.
-  held: ['bound', 'releasing', 'quarantined', 'free'],
+  // An object that is there is made ours though the Subnet has shrunk meanwhile: it is a promise outside of it.
+  held: ['bound', 'stranded', 'releasing', 'quarantined', 'free'],
   bound: ['stranded', 'releasing'],
   stranded: ['bound', 'releasing'],
   releasing: ['quarantined', 'free'],
   quarantined: ['held', 'free'],
-  foreign: ['releasing', 'quarantined', 'bound', 'free'],
+  foreign: ['releasing', 'quarantined', 'bound', 'stranded', 'free'],
 }
 
 interface Seen {
   readonly row: LeaseRow
-  /** Calls made, and ledger time, when the row came into its state. */
+  /** Calls made, and time passed, when the row came into its state. */
   readonly calls: number
-  readonly ledgerMs: number
+  readonly sinceMs: number
+  /** It was somebody else's object; released by force, it is as that one wrote it. */
+  readonly wasForeign: boolean
 }
 
 /**
@@ -29,10 +39,13 @@ interface Seen {
  */
 export class Steps {
   readonly violations: string[] = []
-  private readonly world: World
-  private readonly seen = new Map<string, Map<string, Seen>>()
+  /** How often each transition was seen. */
+  readonly reached = new Map<string, number>()
+  private readonly world: Watched
+  private readonly seen = new Map<string, ReadonlyMap<string, Seen>>()
+  private readonly kept = new Map<string, ReadonlyMap<string, Seen>>()
 
-  constructor(world: World) {
+  constructor(world: Watched) {
     this.world = world
     // What is there already came about unwatched.
     for (const subnet of world.subnets()) this.look(subnet)
@@ -40,39 +53,48 @@ export class Steps {
     world.flushed = (subnet) => this.look(subnet)
   }
 
+  /** What was looked at last in this ledger is flushed: a kill takes it back to there. */
+  keep(subnet: string): void {
+    this.kept.set(subnet, this.seen.get(subnet) ?? new Map())
+  }
+
+  /** A kill took this ledger back to what was kept. */
+  lose(subnet: string): void {
+    this.seen.set(subnet, this.kept.get(subnet) ?? new Map())
+  }
+
   private look(subnet: string): void {
     const sql = this.world.sql(subnet)
     if (!sql.first(`SELECT 1 FROM sqlite_master WHERE name = 'state'`)) return
-    const ledgerMs = sql.first<{ at: number }>(`SELECT ledger_ms AS at FROM state`)?.at ?? 0
-    const before = this.seen.get(subnet) ?? new Map<string, Seen>()
+    const sinceMs = this.world.clock.passedMs
+    const before: ReadonlyMap<string, Seen> = this.seen.get(subnet) ?? new Map<string, Seen>()
     const after = new Map<string, Seen>()
     for (const row of new LeaseTable(sql, () => {}).all()) {
       const key = `${row.nic} ${row.id}`
       const known = before.get(key)
       const same = known?.row.state === row.state
-      after.set(key, same ? { ...known, row } : { row, calls: this.world.calls.length, ledgerMs })
-      if (!same) this.stepped(subnet, known, row.state, row, ledgerMs)
+      const wasForeign = row.state === 'foreign' || (known?.wasForeign === true && row.state === 'releasing')
+      const calls = this.world.calls.length
+      after.set(key, same ? { ...known, row } : { row, calls, sinceMs, wasForeign })
+      if (!same) this.stepped(subnet, known, row.state, row)
     }
-    for (const [key, known] of before)
-      if (!after.has(key)) this.stepped(subnet, known, 'free', known.row, ledgerMs)
+    for (const [key, known] of before) if (!after.has(key)) this.stepped(subnet, known, 'free', known.row)
     this.seen.set(subnet, after)
     this.oneLiveRow([...after.values()].map(({ row }) => row))
+    const ours = [...after.values()].filter(({ wasForeign }) => !wasForeign)
     this.bothFamilies(
       subnet,
-      [...after.values()].map(({ row }) => row),
+      ours.map(({ row }) => row),
     )
   }
 
-  private stepped(
-    subnet: string,
-    known: Seen | undefined,
-    to: LeaseState | 'free',
-    row: LeaseRow,
-    ledgerMs: number,
-  ): void {
+  private stepped(subnet: string, known: Seen | undefined, to: LeaseState | 'free', row: LeaseRow): void {
     const from = known?.row.state ?? 'free'
-    if (!TRANSITIONS[from].includes(to)) this.violated(`${row.nic} went from ${from} to ${to}`)
     const promised = from === 'bound' || from === 'stranded'
+    if (!TRANSITIONS[from].includes(to)) {
+      this.violated(`${promised ? '4, 14: ' : ''}${row.nic} went from ${from} to ${to}`)
+    }
+    this.reached.set(`${from} to ${to}`, (this.reached.get(`${from} to ${to}`) ?? 0) + 1)
     if (promised && to === 'releasing' && this.kindOf(subnet, row.op) !== 'release') {
       this.violated(`4: ${row.nic} is ${to} and no release was asked for`)
     }
@@ -81,10 +103,19 @@ export class Steps {
     if (from === 'held' && to === 'free' && row.originEpoch > 1 && this.contains(subnet, row)) {
       this.violated(`11: ${row.nic} came out of its cool-down and is free`)
     }
-    if (from === 'quarantined' && to === 'free' && this.contains(subnet, row)) {
-      const spentMs = ledgerMs - known.ledgerMs
+    if (from === 'quarantined' && to === 'free' && !this.isForeign(subnet, row)) {
+      // By the time that passed: the ledger's own clock is what is being judged.
+      const spentMs = this.world.clock.passedMs - known.sinceMs
       if (spentMs < this.world.settings.quarantineMs) this.violated(`11: ${row.nic} cooled for ${spentMs} ms`)
     }
+  }
+
+  /** Somebody else's object has an address of the row by now. */
+  private isForeign(subnet: string, { v4, v6 }: LeaseRow): boolean {
+    const rows = [...new LeaseTable(this.world.sql(subnet), () => {}).all()]
+    return rows.some(
+      (row) => row.state === 'foreign' && ((v4 !== null && row.v4 === v4) || (v6 !== null && row.v6 === v6)),
+    )
   }
 
   /** A GET sent since the row is RELEASING found nothing of ours, and no POST of ours may still land. */
@@ -101,7 +132,10 @@ export class Steps {
   }
 
   private oneLiveRow(rows: readonly LeaseRow[]): void {
-    const live = rows.filter(({ state }) => state !== 'quarantined').map(({ nic }) => nic)
+    // Somebody else's object may have the name of a promise of ours.
+    const live = rows
+      .filter(({ state }) => state !== 'quarantined' && state !== 'foreign')
+      .map(({ nic }) => nic)
     if (new Set(live).size !== live.length) this.violated(`6, 13: two live rows of one name: ${live}`)
   }
 
@@ -109,17 +143,19 @@ export class Steps {
     const config = this.configOf(subnet)
     if (config?.protocol !== 'Dual') return
     for (const row of rows) {
+      // What others hold is theirs to have in one family only.
+      if (row.state === 'foreign' || row.state === 'quarantined') continue
       if (row.bit && (row.v4 === null || row.v6 === null)) this.violated(`10: ${row.nic} has one family only`)
     }
   }
 
-  /** Deletes and patches met nothing but objects of Berth's. */
-  blindWrites(): void {
+  /** Deletes and patches met nothing but objects of Berth's, and those in `forced`, which it was told to remove. */
+  blindWrites(forced: ReadonlySet<string> = new Set()): void {
     for (const { request, reply } of this.world.calls) {
       if (request.verb === 'patch' && !/^\d+$/.test(request.resourceVersion))
         this.violated(`15: a blind PATCH`)
       if (request.verb !== 'delete' && request.verb !== 'patch') continue
-      if (request.ref.kind !== 'IP' || !reply?.ok) continue
+      if (request.ref.kind !== 'IP' || !reply?.ok || forced.has(request.ref.name)) continue
       if (reply.value.metadata.annotations?.[ANNOTATION_OP] === undefined) {
         this.violated(`15: ${request.verb} of ${request.ref.name}, which is not Berth's`)
       }

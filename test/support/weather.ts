@@ -46,7 +46,7 @@ export class Weather {
         return replies
       }
       if (fault.how === 'straggles') {
-        this.stragglers.push({ atMs: this.world.clock.nowMs() + LATE_MS, requests })
+        this.stragglers.push({ atMs: this.world.clock.passedMs + LATE_MS, requests })
       }
       const failure = fault.how === 'invalid' ? invalid : fault.how === 'busy' ? busy(1_000) : lost
       return requests.map(() => err(failure))
@@ -55,19 +55,23 @@ export class Weather {
 
   /** Time goes by in every Subnet; stragglers land on their way. */
   async pass(ms: number): Promise<void> {
-    const untilMs = this.world.clock.nowMs() + ms
-    while (this.world.clock.nowMs() < untilMs) {
-      const due = this.stragglers.filter(({ atMs }) => atMs <= this.world.clock.nowMs())
-      this.stragglers = this.stragglers.filter(({ atMs }) => atMs > this.world.clock.nowMs())
+    const { clock } = this.world
+    const untilMs = clock.passedMs + ms
+    while (clock.passedMs < untilMs) {
+      const due = this.stragglers.filter(({ atMs }) => atMs <= clock.passedMs)
+      this.stragglers = this.stragglers.filter(({ atMs }) => atMs > clock.passedMs)
       for (const { requests } of due) this.world.store.send(requests)
-      const nowMs = this.world.clock.nowMs()
-      const next = [
-        ...this.subnets.flatMap((subnet) => this.world.alarmAtMs(subnet) ?? []),
-        ...this.stragglers.map(({ atMs }) => atMs),
-        untilMs,
+      const waits = [
+        ...this.subnets
+          .flatMap((subnet) => this.world.alarmAtMs(subnet) ?? [])
+          .map((at) => at - clock.nowMs()),
+        ...this.stragglers.map(({ atMs }) => atMs - clock.passedMs),
+        untilMs - clock.passedMs,
       ]
-      this.world.clock.advance(Math.max(1, Math.min(...next) - nowMs))
-      for (const subnet of this.subnets) await this.world.alarm(subnet)
+      clock.advance(Math.max(1, Math.min(...waits)))
+      for (const subnet of this.subnets) {
+        if ((this.world.alarmAtMs(subnet) ?? Infinity) <= clock.nowMs()) await this.world.alarm(subnet)
+      }
     }
   }
 }

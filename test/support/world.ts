@@ -1,16 +1,27 @@
 import { EmbeddedCluster } from '../../shared/cluster/embedded/cluster.ts'
 import { embeddedPort } from '../../shared/cluster/embedded/port.ts'
 import { EmbeddedStore } from '../../shared/cluster/embedded/store.ts'
-import type { ClusterPort, ClusterReply, ClusterRequest } from '../../shared/cluster/port.ts'
+import type {
+  ClusterPort,
+  ClusterReply,
+  ClusterRequest,
+  KubeObject,
+  ObjectRef,
+} from '../../shared/cluster/port.ts'
 import { drive } from '../../shared/command/drive.ts'
 import type { CommandPorts } from '../../shared/command/ports.ts'
+import { tell } from '../../shared/command/reports.ts'
 import type { ReleaseCommand, ReserveCommand, ReserveItem, WriteOutcome } from '../../shared/command/types.ts'
 import { Ledger } from '../../shared/ledger/ledger.ts'
 import type { LedgerPort } from '../../shared/ledger/port.ts'
 import { DEFAULT_SETTINGS, type LedgerSettings } from '../../shared/ledger/settings.ts'
 import { silentLog } from '../../shared/log.ts'
+import { noOvn } from '../../shared/ovn/none.ts'
+import type { OvnPort } from '../../shared/ovn/port.ts'
+import { err } from '../../shared/result.ts'
 import type { Sql } from '../../shared/sql.ts'
 import { ManualClock } from './clock.ts'
+import { Mirror } from './mirror.ts'
 import { type GatedSql, gatedSql, nodeSql } from './node-sqlite.ts'
 import { seededRandom } from './random.ts'
 
@@ -30,7 +41,7 @@ interface Entry {
 /** One call to the cluster. */
 export interface Call {
   readonly request: ClusterRequest
-  /** By the clock that is never set back. */
+  /** Time that had passed. */
   readonly sentMs: number
   reply?: ClusterReply | undefined
 }
@@ -42,16 +53,24 @@ export class World {
   readonly store: EmbeddedStore
   readonly settings: LedgerSettings
   readonly ports: CommandPorts
+  /** The cluster as everybody else has it: nothing is noted, and watchers hear of it. */
+  readonly direct: ClusterPort
   /** Every request that left for the cluster, in order. */
   readonly sent: ClusterRequest[] = []
   /** The same with what came back; a reply that never came is undefined. */
   readonly calls: Call[] = []
   intercept: Intercept = (requests, pass) => pass(requests)
+  /** Looked after where the setting `ovn` is on. */
+  ovn: OvnPort = noOvn
   /** Called after each flush: a state somebody may rely on. */
   flushed: (subnet: string) => void = () => {}
+  /** What tells the ledgers of IP objects, when told to. */
+  readonly mirror: Mirror
   private readonly ledgers = new Map<string, Entry>()
   /** Called at every point where a process may die; throws `Killed` to make it die there. */
   point: (name: string) => void = () => {}
+  /** Whether the alarm tells the cluster of Events and counters, too. */
+  tells = false
   /** An alarm is running. */
   alarming = false
   private keys = 0
@@ -64,6 +83,7 @@ export class World {
     this.store = new EmbeddedStore({ sql: nodeSql(), clock: this.clock, random: this.random })
     const cluster = new EmbeddedCluster(this.store, this.clock)
     const direct = embeddedPort(() => cluster)
+    this.direct = direct
     const port: ClusterPort = {
       ...direct,
       send: (requests) => {
@@ -86,12 +106,44 @@ export class World {
     this.ports = {
       clusterName: 'default',
       cluster: port,
+      ovn: {
+        send: async (requests) => {
+          const verbs = [...new Set(requests.map(({ verb }) => `port ${verb}`))].join()
+          this.point(`before ${verbs} is sent`)
+          const answers = await this.ovn.send(requests)
+          this.point(`after ${verbs} took effect`)
+          return answers
+        },
+        status: () => this.ovn.status(),
+      },
       ledger: (subnet) => this.port(subnet),
       clock: this.clock,
       random: this.random,
       log: silentLog,
-      settings: { waitMs: 5_000, authority: 'alone', ovn: false },
+      settings: {
+        waitMs: 5_000,
+        authority: 'alone',
+        ovn: this.settings.ovn,
+        keepVmIp: true,
+        account: 'berth',
+      },
+      background: () => {},
+      ...(this.settings.mirrored
+        ? {
+            mirror: {
+              learn: (subnet: string) => this.mirror.list(subnet),
+              peek: async (refs) => refs.map((ref) => this.peek(ref)),
+            },
+          }
+        : {}),
     }
+    this.mirror = new Mirror(this.store, (subnet) => this.port(subnet))
+  }
+
+  /** An object as it is, without a call that is noted. */
+  private peek(ref: ObjectRef): KubeObject | undefined {
+    const [reply] = this.store.send([{ verb: 'get', ref }])
+    return reply?.ok ? reply.value : undefined
   }
 
   /** The live ledger of a Subnet. */
@@ -156,13 +208,16 @@ export class World {
       const taken = ledger.takeOver(op)
       this.flush(subnet)
       if (!taken) continue
-      await drive(
-        { ledger: this.port(subnet), cluster: this.ports.cluster, clock: this.clock, authority: 'alone' },
-        taken.leases,
-        taken.next,
-        { budgetMs: 0, askedMs: this.clock.nowMs() },
-      )
+      await drive({ ...this.ports, ledger: this.port(subnet) }, taken.leases, taken.next, {
+        budgetMs: 0,
+        askedMs: this.clock.nowMs(),
+      })
     }
+    const news = this.ledger(subnet).reports()
+    if (news.events.length === 0 && !news.counters) return
+    const cluster = this.tells ? this.ports.cluster : DEAF
+    this.ledger(subnet).reported(await tell(cluster, news))
+    this.flush(subnet)
   }
 
   /** Lets the alarm run on time, again and again, until `ms` have passed. */
@@ -170,7 +225,7 @@ export class World {
     const untilMs = this.clock.nowMs() + ms
     for (;;) {
       const nextMs = this.alarmAtMs(subnet)
-      if (nextMs === undefined || nextMs > untilMs) break
+      if (nextMs === undefined || Math.max(nextMs, this.clock.nowMs() + 1) > untilMs) break
       this.clock.advance(Math.max(nextMs - this.clock.nowMs(), 1))
       await this.alarm(subnet)
     }
@@ -250,6 +305,12 @@ export class World {
   private open(sql: Sql): Ledger {
     return new Ledger({ sql, clock: this.clock, random: this.random, settings: this.settings })
   }
+}
+
+/** Has no ear for what nobody waits for: it is done with at once. */
+const DEAF: Pick<ClusterPort, 'send'> = {
+  send: async (requests) =>
+    requests.map(() => err({ reason: 'NotFound', outcome: 'refused', message: 'nobody listens' })),
 }
 
 /** The process is gone. */

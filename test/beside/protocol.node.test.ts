@@ -1,0 +1,112 @@
+import { describe, expect, test } from 'vitest'
+import { objectOf } from '../../shared/command/evidence.ts'
+import { holdIn, reserve } from '../../shared/command/reserve.ts'
+import { FINALIZER } from '../../shared/kube-ovn/names.ts'
+import { BesideWorld } from '../support/beside.ts'
+import { refusal, reserved } from '../support/world.ts'
+
+describe('reserve beside the controller (R1-R4)', () => {
+  test('an address of the window is promised once the controller has it and nobody else', async () => {
+    const beside = await BesideWorld.start()
+    const [reservation] = reserved(await beside.reserve({ podName: 'a' }))
+    expect(reservation).toMatchObject({ state: 'bound', v4IpAddress: '10.16.0.100' })
+    const object = beside.ip('a.default')
+    expect(object?.metadata.finalizers).toEqual([FINALIZER])
+    expect(object?.metadata.labels?.['ovn.kubernetes.io/ip_reserved']).toBe('true')
+    expect(beside.controller.ipam?.subnet('ovn-default')).toBeDefined()
+    // Posted without a finalizer and without the lists: either makes the controller pass it over (D19, D6).
+    const [post] = beside.world.sent.filter(({ verb }) => verb === 'create')
+    expect(post).toMatchObject({ object: { metadata: { name: 'a.default' } } })
+    const { metadata, spec } = (post as { object: { metadata: object; spec: object } }).object
+    expect(metadata).not.toHaveProperty('finalizers')
+    expect(spec).not.toHaveProperty('attachIps')
+  })
+
+  test('and given back: the controller frees it, Berth waits for that', async () => {
+    const beside = await BesideWorld.start()
+    reserved(await beside.reserve({ podName: 'a' }))
+    const [released] = reserved(await beside.release('a.default'))
+    expect(released?.state).toBe('quarantined')
+    expect(beside.ip('a.default')).toBeUndefined()
+    // No patch of Berth's took a finalizer off.
+    expect(beside.world.sent.filter(({ verb }) => verb === 'patch')).toEqual([])
+  })
+
+  test('outside the window is refused', async () => {
+    const beside = await BesideWorld.start()
+    const problem = refusal(await beside.reserve({ podName: 'a', v4IpAddress: '10.16.0.9' }))
+    expect(problem).toMatchObject({ code: 'outside_window', field: 'v4IpAddress' })
+  })
+})
+
+describe('an object somebody else writes (admission)', () => {
+  const held = async (beside: BesideWorld) => {
+    const { items } = beside.world.reserveCommand([{ podName: 'a' }])
+    const request = {
+      tenant: 'alice',
+      mode: 'beside',
+      bodyHash: '',
+      items,
+      dryRun: false,
+      admission: true,
+    } as const
+    const opened = await holdIn(beside.ports, 'ovn-default', request)
+    if (opened.kind !== 'answer' || opened.answer.kind !== 'done') throw new Error(JSON.stringify(opened))
+    const [lease] = opened.answer.leases
+    if (!lease) throw new Error('nothing is held')
+    return lease
+  }
+
+  test('is promised once the controller has acknowledged it, not when it is seen', async () => {
+    const beside = await BesideWorld.start()
+    const lease = await held(beside)
+    beside.controller.pause()
+    await beside.hand({ verb: 'create', object: objectOf(lease, 'beside') })
+    await beside.pass(2_000)
+    expect((await beside.world.ledger().find('a.default'))?.state).toBe('held')
+    beside.controller.continue()
+    await beside.pass(5_000)
+    expect(await beside.world.ledger().find('a.default')).toMatchObject({ state: 'bound', v4: lease.v4 })
+    expect(beside.ip('a.default')?.metadata.finalizers).toEqual([FINALIZER])
+  })
+
+  test('that the controller never acknowledges is taken back after as long as any other', async () => {
+    const beside = await BesideWorld.start()
+    const lease = await held(beside)
+    beside.controller.pause()
+    await beside.hand({ verb: 'create', object: objectOf(lease, 'beside') })
+    await beside.pass(120_000)
+    expect((await beside.world.ledger().find('a.default'))?.state).toBe('releasing')
+    beside.controller.continue()
+    await beside.pass(60_000)
+    expect(beside.ip('a.default')).toBeUndefined()
+  })
+
+  test('that never comes frees its address', async () => {
+    const beside = await BesideWorld.start()
+    await held(beside)
+    await beside.pass(200_000)
+    expect(await beside.world.ledger().find('a.default')).toBeUndefined()
+  })
+})
+
+test('several are bound together, or none: one whose address is shared takes the others back', async () => {
+  const beside = await BesideWorld.start()
+  const wishes = [{ podName: 'a' }, { podName: 'b', v4IpAddress: '10.16.0.150' }, { podName: 'c' }]
+  const group = (podNames: readonly object[]) =>
+    beside.during(reserve(beside.ports, beside.world.reserveCommand(podNames)))
+  expect(reserved(await group(wishes)).map(({ state }) => state)).toEqual(['bound', 'bound', 'bound'])
+  await beside.pod('p', { 'ovn.kubernetes.io/ip_address': '10.16.0.160' })
+  beside.guard = (port) => ({
+    ...port,
+    send: (requests) =>
+      requests.some((request) => request.verb === 'create' && request.object.metadata.name === 'p.default')
+        ? new Promise(() => {})
+        : port.send(requests),
+  })
+  await beside.pass(500)
+  const problem = refusal(await group([{ podName: 'd' }, { podName: 'e', v4IpAddress: '10.16.0.160' }]))
+  expect(problem.findings).toMatchObject([{ code: 'address_taken', item: 1 }])
+  await beside.pass(5_000)
+  expect([beside.ip('d.default'), beside.ip('e.default')]).toEqual([undefined, undefined])
+})
