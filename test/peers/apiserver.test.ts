@@ -76,15 +76,21 @@ describe('a real API server that stops and comes back', () => {
     expect(await get(object)).toMatchObject({ error: { reason: 'NotFound' } })
   })
 
-  test('a kind that is not served is never taken for an absent object', async () => {
+  test('a kind that is not served is taken for absent only once the server’s own list of kinds says so', async () => {
     const reply = await api.http.fetch(new Request(`${api.url}/apis/none.invalid/v1/ips/a`))
     expect([401, 403, 404]).toContain(reply.status)
     await reply.arrayBuffer()
-    await kubectl('delete', 'crd', 'virtualmachines.kubevirt.io')
-    const ref = { kind: 'VirtualMachine', name: 'a', namespace: 'default' } as const
-    await expect
-      .poll(async () => (await port.send([{ verb: 'get', ref }]))[0], { timeout: 20_000 })
-      .toMatchObject({ error: { reason: 'Unavailable' } })
+    const kinds = ['VirtualMachine', 'VirtualMachineInstance'] as const
+    const read = async (kind: (typeof kinds)[number]) => [
+      (await port.send([{ verb: 'get', ref: { kind, name: 'a', namespace: 'default' } }]))[0],
+      await port.list(kind),
+    ]
+    const isAbsent = { error: { reason: 'NotFound', message: expect.stringContaining('does not serve') } }
+    // First the kind goes and its group stays, then the group goes too.
+    for (const kind of kinds) {
+      await kubectl('delete', 'crd', `${kind.toLowerCase()}s.kubevirt.io`)
+      await expect.poll(() => read(kind), { timeout: 20_000 }).toMatchObject([isAbsent, isAbsent])
+    }
   })
 
   test('a paused server: writes are unknown, reads refused, and afterwards everything is as before', async () => {

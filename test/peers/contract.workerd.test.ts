@@ -1,7 +1,7 @@
 import { inject } from 'vitest'
+import { systemHttp } from '../../functions/system-http.ts'
 import { systemClock } from '../../shared/clock.ts'
 import { kubernetesPort } from '../../shared/cluster/kubernetes/port.ts'
-import { systemHttp } from '../../shared/http.ts'
 import { clusterContract } from '../cluster/contract.ts'
 import type {} from './workerd-setup.ts'
 
