@@ -1,11 +1,15 @@
 // npm run bench [-- SUITE…]: runs the suites, prints a table, writes dist/bench.json.
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
+import { admission } from './admission/suite.ts'
+import { beside } from './beside/suite.ts'
+import { cluster } from './cluster/suite.ts'
 import { ipam } from './ipam/suite.ts'
 import { reserve } from './ledger/suite.ts'
+import { ovn } from './ovn/suite.ts'
 import type { Measurement, Suite } from './suite.ts'
 
-const SUITES: readonly Suite[] = [ipam, reserve]
+const SUITES: readonly Suite[] = [ipam, reserve, cluster, admission, ovn, beside]
 
 const wanted = process.argv.slice(2)
 const unknown = wanted.filter((name) => !SUITES.some((suite) => suite.name === name))

@@ -5,7 +5,7 @@ import type { Sides } from './sides.ts'
 import { GROUP, groupBody } from './wishes.ts'
 
 const BLOCKS = 7
-const WARM_UP = 1
+const WARM_UP = 5
 /** A rate of half the bare one. */
 const TIME_OVER_BARE = 1 / 0.5
 

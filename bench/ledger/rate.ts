@@ -7,7 +7,7 @@ const BLOCKS = 9
 const BLOCK_REQUESTS = 300
 const CLIENTS: readonly number[] = [1, 16, 64]
 /** Blocks nobody counts: code is compiled, connections are opened. */
-const WARM_UP = 2
+const WARM_UP = 12
 /** A rate of 0.8 of the bare one. */
 const TIME_OVER_BARE = 1 / 0.8
 

@@ -8,6 +8,7 @@ import { Ledger } from '../../shared/ledger/ledger.ts'
 import type { LedgerPort } from '../../shared/ledger/port.ts'
 import { DEFAULT_SETTINGS } from '../../shared/ledger/settings.ts'
 import { silentLog } from '../../shared/log.ts'
+import { noOvn } from '../../shared/ovn/none.ts'
 import { systemRandom } from '../../shared/random.ts'
 import type { Sql, SqlValue } from '../../shared/sql.ts'
 import { nodeSql } from '../../test/support/node-sqlite.ts'
@@ -44,11 +45,13 @@ export class Recording {
     const calls = new EmbeddedCluster(new EmbeddedStore({ ...parts, sql: this.clusterSql }), systemClock)
     this.ports = {
       ...parts,
+      ovn: noOvn,
       clusterName: 'default',
       cluster: embeddedPort(() => this.noting(calls)),
       ledger: () => this.noting<LedgerPort>(ledger),
       log: silentLog,
-      settings: { waitMs: 5_000, authority: 'alone', ovn: false },
+      settings: { waitMs: 5_000, authority: 'alone', ovn: false, keepVmIp: true, account: 'berth' },
+      background: () => {},
     }
   }
 
@@ -141,11 +144,14 @@ function rows(sql: Sql, table: string, where = ''): Statement[] {
   })
 }
 
+/** SQLite makes its own tables by itself, and lets nobody else. */
+const OURS = `name NOT LIKE 'sqlite\\_%' ESCAPE '\\'`
+
 /** The statements that make the tables of `sql`, and those that fill them with what they hold. */
 export function contents(sql: Sql): { readonly tables: string[]; readonly rows: Statement[] } {
   const tables = sql.all<{ sql: string }>(
-    `SELECT sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY rowid`,
+    `SELECT sql FROM sqlite_master WHERE sql IS NOT NULL AND ${OURS} ORDER BY rowid`,
   )
-  const names = sql.all<{ name: string }>(`SELECT name FROM sqlite_master WHERE type = 'table'`)
+  const names = sql.all<{ name: string }>(`SELECT name FROM sqlite_master WHERE type = 'table' AND ${OURS}`)
   return { tables: tables.map((row) => row.sql), rows: names.flatMap(({ name }) => rows(sql, name)) }
 }
