@@ -81,12 +81,7 @@ const PACKAGE_HOMES: readonly { readonly name: RegExp; readonly allowed: (path: 
 ]
 
 /** Where time, chance and the network may be touched. */
-const EFFECT_HOMES = new Set([
-  'shared/clock.ts',
-  'shared/tcp.ts',
-  'shared/random.ts',
-  'shared/log.ts',
-])
+const EFFECT_HOMES = new Set(['shared/clock.ts', 'shared/tcp.ts', 'shared/random.ts', 'shared/log.ts'])
 
 const EFFECTS: readonly { readonly what: string; readonly pattern: RegExp }[] = [
   { what: 'Date.now', pattern: /\bDate\s*\.\s*now\b/ },
