@@ -59,6 +59,8 @@ describe('the model controller on a real API server', () => {
 
 /** How long a write, or the end, may take in coming. */
 const LIMIT_MS = 20_000
+/** A gap between recorded steps in which the recorded controller had come to rest. */
+const PAUSE_MS = 1_000
 
 interface Sent {
   readonly code: number
@@ -103,7 +105,10 @@ class PeerRun {
 
   async play(): Promise<void> {
     await this.prepare()
+    let atMs = 0
     for (const step of this.recording.steps) {
+      if (step.actor !== 'controller' && step.at_ms - atMs >= PAUSE_MS) await this.settled()
+      atMs = step.at_ms
       if (step.actor === 'controller') await this.expect(step)
       else if (step.actor === 'user' && step.verb !== 'look') await this.request(step)
       else if (step.actor === 'restart' && step.verb === 'stop') this.controller.kill()
@@ -139,6 +144,11 @@ class PeerRun {
     const labels = unify(want, got, this.labels)
     if (labels === undefined) expect(got).toEqual(want)
     this.labels = labels!
+  }
+
+  /** Where the recording paused, the controller had done all that was to do. */
+  private async settled(): Promise<void> {
+    await expect.poll(() => this.controller.isSettled(), { timeout: LIMIT_MS }).toBe(true)
   }
 
   private async request(step: RecordedStep): Promise<void> {

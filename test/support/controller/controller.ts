@@ -1,5 +1,5 @@
 import type { Clock } from '../../../shared/clock.ts'
-import type { ClusterPort, ClusterReply } from '../../../shared/cluster/port.ts'
+import type { ClusterPort, ClusterReply, KubeObject } from '../../../shared/cluster/port.ts'
 import type { Random } from '../../../shared/random.ts'
 import {
   type Context,
@@ -108,11 +108,28 @@ export class KubeOvnController {
     this.process?.life.continue()
   }
 
+  /** Whether the live process's caches hold just what the server holds and it has nothing left to do about it; true while none runs. */
+  async isSettled(): Promise<boolean> {
+    const c = this.process
+    if (c === undefined) return true
+    for (const kind of WATCHED) {
+      const held = await this.parts.cluster.list(kind)
+      if (!held.ok || versions(held.value.items) !== versions(c.caches[kind].list())) return false
+    }
+    return WATCHED.every((kind) => c.caches[kind].hasTold) && QUEUES.every((name) => c.queues[name].isIdle)
+  }
+
   /** The live process's IPAM, for checkers; undefined while none runs. */
   get ipam(): Ipam | undefined {
     return this.process?.ipam
   }
 }
+
+const versions = (objects: readonly KubeObject[]) =>
+  objects
+    .map((object) => `${keyOf(object)} ${object.metadata.resourceVersion}`)
+    .sort()
+    .join()
 
 function newProcess(parts: ControllerParts): Context {
   const quirks = parts.quirks ?? ALL_QUIRKS

@@ -30,6 +30,8 @@ export class Informer {
   private readonly objects = new Map<string, KubeObject>()
   private handlers: Handlers = {}
   private told: Promise<void> = Promise.resolve()
+  /** Changes in the cache that the handlers have not heard yet. */
+  private untold = 0
 
   constructor(kind: Kind, port: ClusterPort, life: Life, coalesces: boolean) {
     this.kind = kind
@@ -44,6 +46,11 @@ export class Informer {
 
   list(): KubeObject[] {
     return [...this.objects.values()]
+  }
+
+  /** Whether the handlers have heard of everything in the cache. */
+  get hasTold(): boolean {
+    return this.untold === 0
   }
 
   /** The first list; the cache is filled, nobody is told. @returns where to watch from */
@@ -125,10 +132,12 @@ export class Informer {
 
   /** The cache may be ahead of what the handlers have heard, never behind; they hear in order. */
   private tell(name: string, change: Change, call: () => void): void {
+    this.untold++
     this.told = this.told.then(() =>
       this.life.run(async () => {
         await this.life.turn({ step: 'hear', kind: this.kind, name, change })
         call()
+        this.untold--
       }),
     )
   }

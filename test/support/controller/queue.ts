@@ -29,6 +29,11 @@ export class WorkQueue {
     life.signal.addEventListener('abort', () => this.wake())
   }
 
+  /** Whether no key waits or is worked on; one that failed and is to come back later does not count. */
+  get isIdle(): boolean {
+    return this.waiting.length === 0 && this.working.size === 0
+  }
+
   add(key: string): void {
     if (this.working.has(key)) this.again.add(key)
     else if (!this.waiting.includes(key)) this.waiting.push(key)
