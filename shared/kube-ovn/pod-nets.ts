@@ -2,6 +2,7 @@
  * What a Pod says about its NICs: which port names it will have and which addresses it asks for. Pure; names and
  * precedence are Kube-OVN's [pkg/controller/pod.go:456-492, 2105-2345, 2467-2629].
  */
+import ipaddr from 'ipaddr.js'
 import type { KubeObject } from '../cluster/port.ts'
 import { parseAddress } from '../ipam/address.ts'
 import { DEFAULT_PROVIDER, type PodType, portName } from './names.ts'
@@ -12,6 +13,7 @@ const DEFAULT_NETWORK = 'v1.multus-cni.io/default-network'
 
 export const addressAnnotation = (provider: string) => `${provider}.kubernetes.io/ip_address`
 export const macAnnotation = (provider: string) => `${provider}.kubernetes.io/mac_address`
+export const poolAnnotation = (provider: string) => `${provider}.kubernetes.io/ip_pool`
 export const switchAnnotation = (provider: string) => `${provider}.kubernetes.io/logical_switch`
 
 /** Only ports in OVN take a MAC from an annotation [pkg/controller/pod.go:2525]. */
@@ -31,6 +33,8 @@ export interface PodNet {
   readonly port: string
   /** Addresses asked for, one each, as written. */
   readonly addresses: readonly Asked[]
+  /** Addresses of an `ip_pool` list that it may be given where it asks for none; a pool's name is not one. */
+  readonly pooled: readonly Asked[]
   readonly mac?: Asked
   readonly subnet?: Asked
 }
@@ -68,12 +72,14 @@ export function podNets(pod: KubeObject, namespace: string, keepVmIp: boolean): 
     if (read) attachments.push(...read)
     else warnings.push(`annotation ${key} cannot be read, so its networks were not looked at`)
   }
+  const setOrdinal = podTypeOf(pod) === 'StatefulSet' ? ordinalOf(pod.metadata.name ?? '') : undefined
   const nets: PodNet[] = []
   const add = (provider: string, attachment?: Attachment) => {
     nets.push({
       provider,
       port: portName(owner, namespace, provider),
       ...asked(annotations, provider, attachment),
+      pooled: pooled(annotations, provider, setOrdinal),
     })
   }
   const counted = new Map<string, number>()
@@ -113,7 +119,7 @@ function asked(annotations: Readonly<Record<string, string>>, provider: string, 
     ...(attachment?.ips ?? []).map((value) => ({ field: NETWORKS, value })),
   ]
   const addresses = texts.flatMap(({ field, value }) =>
-    value.split(',').map((part) => ({ field, value: withoutPrefix(part.trim()) })),
+    value.split(',').map((part) => ({ field, value: unmapped(withoutPrefix(part.trim())) })),
   )
   const [mac] = [
     ...(own ? read(`${own}/mac_address.${attachment.interface}`) : []),
@@ -124,10 +130,49 @@ function asked(annotations: Readonly<Record<string, string>>, provider: string, 
   return { addresses, ...(mac ? { mac } : {}), ...(subnet ? { subnet } : {}) }
 }
 
+/**
+ * The list of an `ip_pool` annotation: `;` between entries that may hold one address per family, else `,`. A
+ * StatefulSet's Pod gets the entry of its ordinal, any other the first that is free
+ * [pkg/controller/pod.go:2631-2753].
+ */
+function pooled(
+  annotations: Readonly<Record<string, string>>,
+  provider: string,
+  setOrdinal: number | undefined,
+): Asked[] {
+  const field = poolAnnotation(provider)
+  const entries = poolEntries(annotations[field] ?? '')
+  return (setOrdinal === undefined ? entries : entries.slice(setOrdinal, setOrdinal + 1))
+    .flatMap((entry) => entry.split(','))
+    .map((part) => unmapped(part.trim()))
+    .filter((value) => parseAddress(value).ok)
+    .map((value) => ({ field, value }))
+}
+
+function poolEntries(text: string): string[] {
+  if (text.includes(';')) return text.split(';')
+  const parts = text.split(',')
+  const isPair = parts.length === 2 && parts[0]!.includes(':') !== parts[1]!.includes(':')
+  return isPair ? [text] : parts
+}
+
+/** The number a StatefulSet gave its Pod: `web-3` is 3. */
+function ordinalOf(name: string): number | undefined {
+  const digits = /-(\d+)$/.exec(name)?.[1]
+  return digits === undefined ? undefined : Number(digits)
+}
+
+/** Kube-OVN reads an IPv4-mapped IPv6 address as the IPv4 address it is [Go net.ParseIP]. */
+function unmapped(text: string): string {
+  if (!text.includes(':') || !ipaddr.IPv6.isValid(text)) return text
+  const address = ipaddr.IPv6.parse(text)
+  return address.isIPv4MappedAddress() ? address.toIPv4Address().toString() : text
+}
+
 /** Network requests may carry a prefix length: `10.16.0.3/16`. */
 function withoutPrefix(text: string): string {
   const [address = ''] = text.split('/')
-  return parseAddress(address).ok ? address : text
+  return parseAddress(unmapped(address)).ok ? address : text
 }
 
 /**

@@ -27,7 +27,7 @@ export async function takenFindings(
   const subnets = await subnetObjects(ports)
   if (!subnets.ok) return subnets
   const questions = nets.flatMap((net) =>
-    net.addresses.flatMap(({ field, value }) =>
+    (net.addresses.length > 0 ? net.addresses : net.pooled).flatMap(({ field, value }) =>
       subnets.value
         .filter((subnet) => isCandidate(subnet, net) && contains(subnet, value))
         .map((subnet) => ({ field, value, subnet: subnet.metadata.name })),

@@ -61,7 +61,9 @@ export async function mutatePod(ports: CommandPorts, review: Review): Promise<Ad
 export async function validatePod(ports: CommandPorts, review: Review): Promise<Admission> {
   const nets = netsOf(ports, review)
   if (!nets) return allowed()
-  const asking = nets.nets.filter(({ addresses, mac, subnet }) => addresses.length > 0 || mac || subnet)
+  const asking = nets.nets.filter(
+    ({ addresses, pooled, mac, subnet }) => addresses.length > 0 || pooled.length > 0 || mac || subnet,
+  )
   if (asking.length === 0) return allowed()
   const reserved = await reservationsOf(ports, { ...nets, nets: asking }, review.namespace)
   if (!reserved.ok) return failed(reserved.error)
@@ -71,7 +73,7 @@ export async function validatePod(ports: CommandPorts, review: Review): Promise<
   for (const net of asking) {
     const lease = own.get(net.provider)
     if (lease) findings.push(...contradictions(net, lease))
-    else if (net.addresses.length > 0) foreign.push(net)
+    else if (net.addresses.length > 0 || net.pooled.length > 0) foreign.push(net)
   }
   const taken = await takenFindings(ports, foreign, { namespace: review.namespace, podName: nets.owner })
   if (!taken.ok) return failed(taken.error)

@@ -202,6 +202,7 @@ describe('a Pod that asks', () => {
   const asking = (field: string, value: string, name = 'web-1') =>
     validatePod(world.ports, creation({ name, annotations: { [field]: value } }))
   const ADDRESS = 'ovn.kubernetes.io/ip_address'
+  const POOL = 'ovn.kubernetes.io/ip_pool'
 
   it.for(['10.16.0.30', '10.16.0.31,10.16.0.30'])(
     'for somebody else’s address is refused: %s',
@@ -212,6 +213,38 @@ describe('a Pod that asks', () => {
       expect(JSON.stringify(why)).not.toContain('other')
     },
   )
+
+  it.for([
+    ['mapped into IPv6', ADDRESS, '::ffff:10.16.0.30'],
+    ['in an ip_pool list', POOL, '10.16.0.31,10.16.0.30'],
+    ['in an ip_pool list of pairs', POOL, 'fd00::31,10.16.0.31; ::FFFF:10.16.0.30'],
+    ['in an ip_pool of one', POOL, '10.16.0.30'],
+  ])('for it %s is refused', async ([, field, value]) => {
+    await reservation({ podName: 'other', v4IpAddress: '10.16.0.30' })
+    expect(problemIn(await asking(field!, value!))).toMatchObject({
+      code: 'address_taken',
+      field: `metadata.annotations["${field}"]`,
+      detail: expect.stringContaining('10.16.0.30 '),
+    })
+  })
+
+  it('as one of a StatefulSet is judged by the entry of its ordinal', async () => {
+    await reservation({ podName: 'other', v4IpAddress: '10.16.0.30' })
+    const ownerReferences = [{ apiVersion: 'apps/v1', kind: 'StatefulSet', name: 'web', uid: 'u' }]
+    const annotations = { [POOL]: '10.16.0.31,10.16.0.30' }
+    const verdict = (name: string) =>
+      validatePod(world.ports, creation({ name, annotations, ownerReferences }))
+    expect(await verdict('web-0')).toMatchObject({ kind: 'allowed' })
+    expect(problemIn(await verdict('web-1')).code).toBe('address_taken')
+    expect(await verdict('web-2')).toMatchObject({ kind: 'allowed' })
+  })
+
+  it('for its own address in two spellings keeps its reservation, and an ip_pool list does not lose it', async () => {
+    await reservation({ podName: 'web-1', v4IpAddress: '10.16.0.30' })
+    await annotationsOf({ annotations: { [ADDRESS]: '::ffff:10.16.0.30' } })
+    const written = await annotationsOf({ annotations: { [POOL]: '10.16.0.31,10.16.0.32' } })
+    expect(written).toMatchObject({ [ADDRESS]: '10.16.0.30' })
+  })
 
   it('for one that is only held is refused too', async () => {
     await mutateIp(world.ports, creating(ip({ spec: { podName: 'other', v4IpAddress: '10.16.0.30' } })))
@@ -238,6 +271,7 @@ describe('a Pod that asks', () => {
     ['a free address', ADDRESS, '10.16.0.99'],
     ['an address of no Subnet', ADDRESS, '192.168.0.1'],
     ['something that is no address', ADDRESS, 'ten'],
+    ['a pool by its name', POOL, 'blue'],
     ['a MAC', 'ovn.kubernetes.io/mac_address', '0a:00:00:00:00:01'],
   ])('for %s passes', async ([, field, value]) => {
     await reservation({ podName: 'other', v4IpAddress: '10.16.0.30' })
