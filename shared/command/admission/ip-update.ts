@@ -16,6 +16,7 @@ import {
   IMMUTABLE,
   type IpLike,
   isForced,
+  isInfrastructure,
   isReserved,
   isSameField,
   textOf,
@@ -77,7 +78,8 @@ function missing(
 
 /** Refuses changes of what was promised, of its marks, and taking the label off; names the field. */
 export function checkUpdated({ object, oldObject }: Review): Admission {
-  if (!object || !oldObject || !isReserved(oldObject)) return allowed()
+  if (!object || !oldObject) return allowed()
+  if (!isReserved(oldObject)) return checkOrdinary(oldObject as IpLike, object as IpLike)
   const findings: Finding[] = [...changeFindings(oldObject as IpLike, object as IpLike)]
   for (const name of MARKS) {
     const kept = oldObject.metadata.annotations?.[name]
@@ -100,6 +102,20 @@ export function checkUpdated({ object, oldObject }: Review): Admission {
       hint: 'kubectl delete the object to give the address back',
     })
   return findings.length > 0 ? denied(problemOf(findings), warnings) : allowed([], warnings)
+}
+
+/**
+ * Kube-OVN's own record of an address in use: an edit of it persists, and its counters, collection and release follow
+ * the edit (D11). Most often it is the file of a reservation, applied over what a Pod has.
+ */
+function checkOrdinary(is: IpLike, wished: IpLike): Admission {
+  const hasAddress = textOf(is, 'v4IpAddress') !== '' || textOf(is, 'v6IpAddress') !== ''
+  if (!hasAddress || isTerminating(is) || isInfrastructure(is.metadata.name, is)) return allowed()
+  const findings = changeFindings(is, wished).map((finding) => ({
+    ...finding,
+    hint: 'to keep the address it has, adopt it (POST /v1/adopt); to use another, delete its Pod first',
+  }))
+  return findings.length > 0 ? denied(problemOf(findings)) : allowed()
 }
 
 function isTerminating(object: { readonly metadata: { readonly deletionTimestamp?: string } }): boolean {

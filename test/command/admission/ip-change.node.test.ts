@@ -18,6 +18,7 @@ beforeEach(async () => {
 type Edit = (object: KubeObject<Record<string, unknown>>) => void
 
 const RESERVED = 'ovn.kubernetes.io/ip_reserved'
+const SUBNET = 'ovn.kubernetes.io/subnet'
 
 const reviewOf = (object: KubeObject): Review => ({
   operation: 'UPDATE',
@@ -126,6 +127,59 @@ describe('kubectl replace of the file it was made from', () => {
   })
 })
 
+describe('a change of an object that is a Pod’s and no reservation', () => {
+  beforeEach(() => {
+    const { finalizers: _, annotations: __, ...metadata } = stored.metadata
+    stored = { ...stored, metadata: { ...metadata, labels: { [SUBNET]: 'ovn-default' } } }
+  })
+
+  it('by the file of a reservation with another address is refused by field, with the way out (D11)', async () => {
+    const { verdict } = await change(({ metadata, spec }) => {
+      Object.assign(metadata.labels!, { [RESERVED]: 'true' })
+      spec!.v4IpAddress = '10.16.0.9'
+    })
+    expect(problemIn(verdict)).toMatchObject({
+      code: 'immutable_field',
+      field: 'spec.v4IpAddress',
+      findings: [{ hint: expect.stringContaining('/v1/adopt') }],
+    })
+  })
+
+  it('that blanks what it has is refused', async () => {
+    const { verdict } = await change(({ spec }) => {
+      delete spec!.v4IpAddress
+      spec!.ipAddress = ''
+    })
+    expect(problemIn(verdict).findings?.map(({ field }) => field)).toEqual([
+      'spec.v4IpAddress',
+      'spec.ipAddress',
+    ])
+  })
+
+  it.for<[string, Edit]>([
+    ['the label alone', ({ metadata }) => Object.assign(metadata.labels!, { [RESERVED]: 'true' })],
+    ['the node its Pod runs on', ({ spec }) => Object.assign(spec!, { nodeName: 'node-b' })],
+    ['another spelling', ({ spec }) => Object.assign(spec!, { macAddress: '0A:00:00:00:00:0A' })],
+  ])('%s passes as it is', async ([, edit]) => {
+    stored.spec!.macAddress = '0a:00:00:00:00:0a'
+    const expected = structuredClone(stored)
+    edit(expected)
+    const { done, verdict } = await change(edit)
+    expect(done).toEqual(expected)
+    expect(verdict.kind).toBe('allowed')
+  })
+
+  it('passes while it has no address yet, and once it is being deleted', async () => {
+    const edit: Edit = ({ spec }) =>
+      Object.assign(spec!, { v4IpAddress: '10.16.0.9', ipAddress: '10.16.0.9' })
+    const whole = stored
+    stored = { ...whole, spec: { ...whole.spec, v4IpAddress: '', ipAddress: '' } }
+    expect((await change(edit)).verdict.kind).toBe('allowed')
+    stored = { ...whole, metadata: { ...whole.metadata, deletionTimestamp: '2026-01-01T00:00:00Z' } }
+    expect((await change(edit)).verdict.kind).toBe('allowed')
+  })
+})
+
 describe('the marks', () => {
   it('the label taken off is refused', async () => {
     const { verdict } = await change(({ metadata }) => {
@@ -171,13 +225,6 @@ describe('the marks', () => {
 })
 
 describe('an ordinary IP object', () => {
-  it('is nobody’s business here', async () => {
-    Object.assign(stored.metadata, { labels: { [RESERVED]: 'false' }, annotations: {} })
-    const { done, verdict } = await change(({ spec }) => Object.assign(spec!, { v4IpAddress: '10.16.0.9' }))
-    expect(done.spec).toMatchObject({ v4IpAddress: '10.16.0.9' })
-    expect(verdict.kind).toBe('allowed')
-  })
-
   it('may be given the label, which keeps its address (D21)', async () => {
     Object.assign(stored.metadata, { labels: { [RESERVED]: 'false' }, annotations: {} })
     const { verdict } = await change(({ metadata }) =>
