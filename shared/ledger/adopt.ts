@@ -11,11 +11,13 @@ import { followUp, only, superseded } from './follow.ts'
 import { claimFor, contest, takeBack } from './foreign.ts'
 import { issue, opened } from './issue.ts'
 import type { LeaseRow } from './lease.ts'
+import { fixedBy, wishOf } from './met.ts'
 import type { OpRow } from './op.ts'
 import type { ItemState } from './operations.ts'
 import type { Answer, Keyed, Next, Opened, SeenIp, Wish } from './port.ts'
 import { saidBy } from './said.ts'
 import type { Space, Verdict } from './space.ts'
+import { choosingAgain, firstStage } from './vacancy.ts'
 import { presentFinding } from './wish.ts'
 import { turnedDownWish } from './wishes.ts'
 
@@ -100,6 +102,12 @@ export function meet(space: Space, op: OpRow): Next {
     const why = problem('unavailable', detail, { retryAfterMs: 1_000 })
     return close(space, op, 'failed', { kind: 'refused', problem: why })
   }
+  if (isBare && item.port !== undefined) {
+    // Its owner runs with an address that the object does not say, or has left the port behind.
+    letGo(space, row, item)
+    const detail = `logical switch port ${found.name} is there, and its IP object says no address: remove the Pod, or what is left of it`
+    return close(space, op, 'failed', { kind: 'refused', problem: problem('port_exists', detail) })
+  }
   if (isBare) {
     const filling: ItemState = { ...item, stage: 'patch', complete: true, keep: [], tries: 0 }
     return issue(space, { ...op, phase: 'adopt', items: [filling] }, 'update')
@@ -125,27 +133,27 @@ export function meet(space: Space, op: OpRow): Next {
   return close(space, ended, 'failed', { kind: 'refused', problem: problemOf([finding]) })
 }
 
-/** What the caller of a reserve fixed. */
-export function wishOf({ fixed = [] }: ItemState, row: LeaseRow): Wish {
-  const { v4, v6, mac, namespace, podName, podType, pool } = row
-  return {
-    namespace,
-    podName,
-    podType,
-    ...(fixed.includes('v4') && v4 !== null ? { v4IpAddress: formatAddress(4, v4) } : {}),
-    ...(fixed.includes('v6') && v6 !== null ? { v6IpAddress: formatAddress(6, v6) } : {}),
-    ...(fixed.includes('mac') ? { macAddress: mac } : {}),
-    ...(pool === '' ? {} : { ipPool: pool }),
-  }
-}
-
 /** What follows from what an adoption has learnt. */
-export function adopting(space: Space, op: OpRow): Next {
+export function adopting(space: Space, was: OpRow): Next {
+  const op = { ...was, items: choosingAgain(space, was.id, was.items) }
   const { item, row } = only(space, op)
+  // Its address was given up to a port, and there is no other.
+  if (item.taken !== undefined && item.stage === 'refused') return withoutRow(space, op, item)
   const stands = row?.op === op.id && (row.state === 'held' || (row.state === 'foreign' && row.uid !== null))
   if (!stands) return superseded(space, op, item)
   if (item.stage === 'proven') return bindSeen(space, op, item, row)
-  return item.stage === 'refused' ? turnedDown(space, op, item, row) : issue(space, op, 'update')
+  if (item.stage === 'refused') return turnedDown(space, op, item, row)
+  const next = issue(space, op, 'update')
+  if (op.items === was.items || next.kind !== 'send') return next
+  // Its object is known; late news of it is no news.
+  const other = space.leases.update(row, { uid: item.uid ?? null })
+  return { ...next, leases: [space.view(other)] }
+}
+
+function withoutRow(space: Space, op: OpRow, item: ItemState): Next {
+  const { code = 'unavailable', detail = '' } = item.failure ?? {}
+  if (item.found) turnedDownWish(space, item.found, { code, message: detail })
+  return close(space, op, 'failed', { kind: 'refused', problem: problem(code, detail) })
 }
 
 /** The object has our marks: the promise is made. */
@@ -195,17 +203,20 @@ function turnedDown(space: Space, op: OpRow, item: ItemState, row: LeaseRow): Ne
 export function withdraw(space: Space, row: LeaseRow, why: string): void {
   const op = space.ops.get(row.op)
   const item = op?.items[0]
-  if (op?.state !== 'running' || op.kind !== 'complete' || item?.stage !== 'owner') return
+  if (op?.state !== 'running' || op.kind !== 'complete') return
+  if (item?.stage !== 'owner' && item?.stage !== 'vacant') return
   turnedDown(space, op, { ...item, failure: { code: 'address_taken', detail: why } }, row)
 }
 
 /** A wish written as an object has its row: the object is completed. */
-export function completion(space: Space, seen: SeenIp): OpRow {
+export function completion(space: Space, seen: SeenIp, wish: Wish): OpRow {
+  const fixed = fixedBy(wish)
   return opened(space, 'complete', 'adopt', [
     {
       nic: seen.name,
       id: '',
-      stage: 'owner',
+      stage: firstStage(space) === 'vacant' ? 'vacant' : 'owner',
+      ...(fixed.length > 0 ? { fixed } : {}),
       uid: seen.uid,
       rv: seen.resourceVersion,
       keep: seen.finalizers,

@@ -14,15 +14,20 @@ import {
   type SeenObject,
   type Timing,
 } from './operations.ts'
+import { learnVacancy, portWithoutOwner } from './vacancy.ts'
 
 /**
  * An object that is there is made ours by one PATCH with its uid and resourceVersion. An unknown outcome is rolled
  * forward: the object tells, and a PATCH that is late meets a resourceVersion that has passed.
  */
 export function learnAdopting(item: ItemState, evidence: Evidence, timing: Timing): ItemState {
+  if (item.stage === 'vacant') return learnVacancy(item, evidence, timing)
   switch (evidence.result) {
     case 'owner':
-      if (evidence.elsewhere === undefined) return { ...item, stage: 'patch', tries: 0 }
+      if (evidence.elsewhere === undefined)
+        return item.port !== undefined && evidence.alive === undefined
+          ? portWithoutOwner(item)
+          : { ...item, stage: 'patch', tries: 0 }
       return refused(
         item,
         'already_reserved',

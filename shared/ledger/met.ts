@@ -1,8 +1,10 @@
 /** What a hold meets of others' objects: by the name of its owner, or by the address it wishes for. */
-import { parseAddress } from '../ipam/address.ts'
+import { formatAddress, parseAddress } from '../ipam/address.ts'
 import { VIP_PREFIX } from '../kube-ovn/names.ts'
 import type { Finding } from '../problem.ts'
 import type { ClaimRow } from './claims.ts'
+import type { LeaseRow } from './lease.ts'
+import type { ItemState } from './operations.ts'
 import { holderOf } from './place.ts'
 import type { Wish } from './port.ts'
 import type { Space } from './space.ts'
@@ -31,6 +33,20 @@ export function fixedBy({ v4IpAddress, v6IpAddress, macAddress }: Wish): ('v4' |
   if (v6IpAddress !== undefined) fixed.push('v6')
   if (macAddress !== undefined) fixed.push('mac')
   return fixed
+}
+
+/** The wish of an item's caller, as far as he fixed it. */
+export function wishOf({ fixed = [] }: ItemState, row: LeaseRow): Wish {
+  const { v4, v6, mac, namespace, podName, podType, pool } = row
+  return {
+    namespace,
+    podName,
+    podType,
+    ...(fixed.includes('v4') && v4 !== null ? { v4IpAddress: formatAddress(4, v4) } : {}),
+    ...(fixed.includes('v6') && v6 !== null ? { v6IpAddress: formatAddress(6, v6) } : {}),
+    ...(fixed.includes('mac') ? { macAddress: mac } : {}),
+    ...(pool === '' ? {} : { ipPool: pool }),
+  }
 }
 
 /**

@@ -1,6 +1,6 @@
 /**
- * A reserve looks whether the port name and the address are vacant in OVN before it posts anything (faults.md R2). A
- * port of the name belongs to a Pod that runs: its object is adopted, or the reserve is refused. An address that
+ * A reserve looks whether the port name and the address are vacant in OVN before it posts anything (faults.md R2), and
+ * a completion before it writes anything into the object. A port of the name belongs to a Pod that runs: its object is adopted, or the reserve is refused. An address that
  * another port carries is given up: for another one where the ledger chose it, else the reserve is refused.
  */
 import { QUICK } from '../elapsed.ts'
@@ -8,10 +8,10 @@ import { formatAddress } from '../ipam/address.ts'
 import { PORT_PREFIX } from '../kube-ovn/names.ts'
 import { isOvnProvider } from '../kube-ovn/pod-nets.ts'
 import type { Finding } from '../problem.ts'
-import { wishOf } from './adopt.ts'
 import { allocated } from './hold.ts'
 import { reservationId } from './ids.ts'
 import type { LeaseRow } from './lease.ts'
+import { wishOf } from './met.ts'
 import { delayed, type Evidence, type ItemState, isLate, refused, type Timing } from './operations.ts'
 import type { Space } from './space.ts'
 
@@ -27,8 +27,10 @@ export function firstStage(space: Space): 'pod' | 'vacant' | 'post' {
 export function learnVacancy(item: ItemState, evidence: Evidence, timing: Timing): ItemState {
   switch (evidence.result) {
     case 'absent':
-      return { ...item, stage: 'post', tries: 0 }
+      return { ...item, stage: item.complete ? 'owner' : 'post', tries: 0 }
     case 'port':
+      // The object is known: its owner says whether he runs with what it is to get.
+      if (item.complete) return { ...item, stage: 'owner', port: evidence.uuid, tries: 0 }
       // Its owner's object is looked for; there being none, posting one would promise another address than it runs with.
       return { ...item, stage: 'inspect', port: evidence.uuid, tries: 0 }
     case 'spared':
@@ -52,6 +54,15 @@ export function learnVacancy(item: ItemState, evidence: Evidence, timing: Timing
     default:
       return evidence satisfies never
   }
+}
+
+/** There is a port of the name, and the object has no address that its owner could run with. */
+export function portWithoutOwner(item: ItemState): ItemState {
+  return refused(
+    item,
+    'port_exists',
+    `logical switch port ${item.nic} is there, and no Pod that runs with it: remove what is left of it`,
+  )
 }
 
 /** There is a port of the name and no object to adopt. */

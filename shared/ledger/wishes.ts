@@ -97,7 +97,7 @@ function judged(space: Space, seen: SeenIp): Judged {
   const wrong = missing(seen) ?? podTypeFinding(seen) ?? nameFinding(wish, nic, provider)
   const against = wrong ?? termsFinding(space, wish)
   if (against) return { finding: against }
-  const op = completion(space, seen)
+  const op = completion(space, seen, wish)
   let finding: Finding | undefined
   const row =
     returning(space, wish, nic, op.id) ??
@@ -151,4 +151,4 @@ export function refusedWish(space: Space, seen: SeenIp, finding: Finding, before
 }
 
 /** Reasons that may pass by themselves. */
-const TAKEN: ReadonlySet<string> = new Set(['address_taken', 'mac_taken', 'outside_policy'])
+const TAKEN: ReadonlySet<string> = new Set(['address_taken', 'mac_taken', 'outside_policy', 'port_exists'])
