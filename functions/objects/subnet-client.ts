@@ -1,5 +1,6 @@
 import type {
   AdoptRequest,
+  Carried,
   HoldRequest,
   IpNews,
   Keyed,
@@ -73,6 +74,11 @@ class SubnetClient implements LedgerPort {
     return request.key === undefined && !request.dryRun
       ? this.once((ledger) => ledger.hold(request))
       : this.repeatable((ledger) => ledger.hold(request))
+  }
+
+  // Asked twice it is refused: the hold has been given another address by then.
+  carried(hold: Carried) {
+    return this.once((ledger) => ledger.carried(hold))
   }
 
   adopt(request: AdoptRequest) {

@@ -7,6 +7,7 @@ import { QUICK } from '../../shared/elapsed.ts'
 import { Ledger, StorageTooNew } from '../../shared/ledger/ledger.ts'
 import type {
   AdoptRequest,
+  Carried,
   HoldRequest,
   IpNews,
   Keyed,
@@ -97,6 +98,10 @@ export class Subnet extends DurableObject<Env> {
 
   nudge(owner: { readonly namespace: string; readonly podName: string }) {
     return this.#write(() => this.#ledger.nudge(owner))
+  }
+
+  carried(hold: Carried) {
+    return this.#write(() => this.#ledger.carried(hold))
   }
 
   hold(request: HoldRequest) {

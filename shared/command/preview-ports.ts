@@ -1,13 +1,35 @@
 import { LATE, within } from '../clock.ts'
 import { isOvnProvider } from '../kube-ovn/pod-nets.ts'
 import type { LeaseView } from '../ledger/port.ts'
-import type { Finding } from '../problem.ts'
+import { type Finding, type Problem, problem } from '../problem.ts'
+import { err, ok, type Result } from '../result.ts'
 import { type PortCall, portEvidence, portRequests } from './port-evidence.ts'
 import type { CommandPorts } from './ports.ts'
 import type { ReserveItem } from './types.ts'
 
+const SILENT = 'OVN does not say whether the address is vacant'
+
 /** How long a preview waits for OVN. */
 const LOOK_MS = 2_000
+
+/**
+ * The port that carries an address of this lease; undefined where none does, and where ports are not looked at.
+ * @returns `unavailable` where OVN does not say, `port_exists` where the name is not vacant any more
+ */
+export async function carrierOf(
+  { ovn, clock, settings }: CommandPorts,
+  lease: LeaseView,
+): Promise<Result<string | undefined, Problem>> {
+  if (!settings.ovn || settings.authority === 'beside' || !isOvnProvider(lease.provider)) return ok(undefined)
+  const call: PortCall = { item: 0, verb: 'vacancy' }
+  const said = await within(clock, LOOK_MS, ovn.send(portRequests(call, lease)))
+  const evidence = said === LATE ? undefined : portEvidence(call, said)
+  if (evidence?.result === 'absent') return ok(undefined)
+  if (evidence?.result === 'held') return ok(evidence.by)
+  return evidence?.result === 'port' || evidence?.result === 'spared'
+    ? err(problem('port_exists', `logical switch port ${lease.name} was made meanwhile`))
+    : err(problem('unavailable', SILENT, { retryAfterMs: 1_000 }))
+}
 
 /**
  * What a reserve would be refused for because of ports (ledger/vacancy.ts), without holding anything: a port has the
@@ -53,8 +75,7 @@ export async function previewPorts(
         return [{ code: 'address_taken', field, message, ...about }]
       }
       default: {
-        const message = 'OVN does not say whether the address is vacant'
-        return [{ code: 'unavailable', message, ...about }]
+        return [{ code: 'unavailable', message: SILENT, ...about }]
       }
     }
   })

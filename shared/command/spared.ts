@@ -33,6 +33,7 @@ export function spared(ledger: LedgerPort, isThere: () => Promise<boolean>): Led
     subnetGone: (uid) => ledger.subnetGone(uid),
     observe: (news) => ledger.observe(news),
     nudge: (owner) => ledger.nudge(owner),
+    carried: (hold) => ledger.carried(hold),
     adopt: (request) => ledger.adopt(request),
     repair: (request) => ledger.repair(request),
     report: (report) => ledger.report(report),

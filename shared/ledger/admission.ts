@@ -1,18 +1,26 @@
 import { QUICK } from '../elapsed.ts'
 import { LABEL_RESERVED } from '../kube-ovn/names.ts'
 import { type Finding, problem } from '../problem.ts'
+import { close } from './ending.ts'
 import { issue } from './issue.ts'
 import type { LeaseRow } from './lease.ts'
 import type { ItemState } from './operations.ts'
-import type { Opened } from './port.ts'
+import type { Carried, Opened } from './port.ts'
 import { withUse } from './quota.ts'
 import type { Space, Verdict } from './space.ts'
+import { choosingAgain } from './vacancy.ts'
 
 /**
  * A hold whose object somebody else writes (admission). There is no call to make: the object is seen (observe), or it is
  * looked for once, when the API server can no longer write it, and then its absence frees the address (P22).
  */
-export function admitted(space: Space, row: LeaseRow, op: string, wallMs: number): Verdict<Opened> {
+export function admitted(
+  space: Space,
+  row: LeaseRow,
+  op: string,
+  wallMs: number,
+  fixed: NonNullable<ItemState['fixed']>,
+): Verdict<Opened> {
   issue(
     space,
     {
@@ -27,7 +35,7 @@ export function admitted(space: Space, row: LeaseRow, op: string, wallMs: number
       // Nothing is ever posted, so every look is one past the deadline.
       deadlineMs: space.slowMs,
       nextMs: null,
-      items: [waiting(space, { nic: row.nic, id: row.id, stage: 'await', tries: 0, ...space.begun })],
+      items: [waiting(space, { nic: row.nic, id: row.id, stage: 'await', tries: 0, fixed, ...space.begun })],
       problem: null,
       response: null,
       createdAt: wallMs,
@@ -52,6 +60,35 @@ export function admittedAgain(space: Space, row: LeaseRow): Verdict<Opened> {
   }
   issue(space, { ...op, items: op.items.map((item) => waiting(space, item)) }, 'update')
   return answer(space, row, true)
+}
+
+/**
+ * A logical switch port carries the address just held, and nobody was told of the hold yet: another address takes its
+ * place, or there is none. Once an answer may have left, its object may come: that hold stays what it is.
+ */
+export function carried(space: Space, { name, operation, port }: Carried): Opened {
+  return space.transaction((): Verdict<Opened> => {
+    const op = space.ops.get(operation)
+    const [item] = op?.items ?? []
+    if (op?.state !== 'running' || op.kind !== 'admission' || item?.nic !== name || item.admitted !== 1) {
+      const why = problem('unavailable', `logical switch port ${port} carries the address; try again`, {
+        retryAfterMs: 1_000,
+      })
+      return { commit: false, value: { kind: 'busy', op: operation, problem: why } }
+    }
+    const { admitted: _untold, ...untold } = item
+    const items = choosingAgain(space, op.id, [{ ...untold, taken: port }])
+    const [other] = items
+    const row = other && space.leases.get(other.nic, other.id)
+    if (!other || !row || row.state !== 'held') {
+      const why = problem(other?.failure?.code ?? 'unavailable', other?.failure?.detail ?? '')
+      const refused = { kind: 'refused', problem: why } as const
+      close(space, { ...op, items }, 'failed', refused)
+      return { commit: true, value: { kind: 'answer', answer: refused } }
+    }
+    issue(space, { ...op, items: [waiting(space, other)] }, 'update')
+    return answer(space, row, true)
+  })
 }
 
 /** An object that is there cannot be created; what it holds is its owner's, and a label keeps it (D21). */

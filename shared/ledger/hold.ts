@@ -195,12 +195,12 @@ function open(space: Space, request: HoldRequest): Verdict<Opened> {
     const answer: Answer = { kind: 'done', created: fresh.length > 0, leases: withUse(space, leases) }
     return { commit: false, value: { kind: 'answer', answer } }
   }
-  if (request.admission) return admitted(space, soleOf(rows), op, wallMs)
+  if (request.admission) return admitted(space, soleOf(rows), op, wallMs, soleOf(fresh).fixed ?? [])
   if (fresh.length !== rows.length) return partlyPresent(space, request, rows, fresh, op, wallMs)
   return started(space, request, rows, fresh, op, wallMs)
 }
 
-function soleOf(rows: readonly LeaseRow[]): LeaseRow {
+function soleOf<T>(rows: readonly T[]): T {
   const [row] = rows
   if (!row || rows.length > 1) throw new Error('admission holds one wish at a time')
   return row

@@ -1,5 +1,6 @@
 import { type Problem, problem, problemOf } from '../problem.ts'
 import { err, ok, type Result } from '../result.ts'
+import { carried } from './admission.ts'
 import { adopt } from './adopt-request.ts'
 import { nextAlarmMs, tick } from './alarm.ts'
 import type { FeedEntry } from './feed.ts'
@@ -10,6 +11,7 @@ import { observe } from './observe.ts'
 import type {
   AdoptRequest,
   Answer,
+  Carried,
   HoldRequest,
   Inspection,
   IpNews,
@@ -131,6 +133,10 @@ export class Ledger implements LedgerPort {
 
   async nudge(owner: { readonly namespace: string; readonly podName: string }): Promise<void> {
     if (this.space) nudge(this.space, owner)
+  }
+
+  async carried(hold: Carried): Promise<Opened> {
+    return this.space ? carried(this.space, hold) : { kind: 'unconfigured' }
   }
 
   async hold(request: HoldRequest): Promise<Opened> {

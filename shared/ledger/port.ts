@@ -357,6 +357,13 @@ export type IpNews =
       readonly mode?: Mode
     }
 
+/** A hold made at admission, by its name and operation, and the logical switch port that carries its address. */
+export interface Carried {
+  readonly name: string
+  readonly operation: string
+  readonly port: string
+}
+
 export interface LedgerPort {
   /** Takes a Subnet as seen in the cluster; older news than known is ignored. `token`: from announce. */
   configure(facts: SubnetFacts, token?: string): Promise<Result<{ readonly stranded: number }, Problem>>
@@ -382,6 +389,8 @@ export interface LedgerPort {
   /** An owner went away (or ended): whatever waits for that is looked at now. */
   nudge(owner: { readonly namespace: string; readonly podName: string }): Promise<void>
   hold(request: HoldRequest): Promise<Opened>
+  /** Gives a hold made at admission, of which nobody was told yet, another address. */
+  carried(hold: Carried): Promise<Opened>
   /** Makes an IP object that is not ours a reservation, with its address and MAC. */
   adopt(request: AdoptRequest): Promise<Opened>
   locate(targets: readonly Target[], keyed: Keyed): Promise<Located>

@@ -4,7 +4,7 @@ import type { LeaseView } from '../../ledger/port.ts'
 import { problem, problemOf } from '../../problem.ts'
 import { objectOf } from '../evidence.ts'
 import type { CommandPorts } from '../ports.ts'
-import { previewPorts } from '../preview-ports.ts'
+import { carrierOf, previewPorts } from '../preview-ports.ts'
 import { holdIn } from '../reserve.ts'
 import type { ReserveItem } from '../types.ts'
 import { changeFindings, type IpLike, isInfrastructure } from './ip-spec.ts'
@@ -40,7 +40,7 @@ export async function completeCreated(ports: CommandPorts, review: IpReview): Pr
       if (opened.answer.kind === 'refused') return denied(opened.answer.problem)
       const [lease] = opened.answer.leases
       if (!lease) throw new Error('a hold without a lease')
-      return allowed(patchFor(ports, object, lease, review.dryRun), warningsFor(ports, item, lease))
+      return review.dryRun ? completed(ports, review, lease) : vacant(ports, review, lease)
     }
     case 'busy':
       return denied(opened.problem)
@@ -50,6 +50,36 @@ export async function completeCreated(ports: CommandPorts, review: IpReview): Pr
     default:
       return opened satisfies never
   }
+}
+
+function completed(ports: CommandPorts, review: IpReview, lease: LeaseView): Admission {
+  const object = objectIn(review)
+  return allowed(patchFor(ports, object, lease, review.dryRun), warningsFor(ports, itemIn(review), lease))
+}
+
+/** Addresses tried, where ports carry those that were chosen. */
+const TRIES = 4
+
+/** What was chosen is looked for in OVN, too, and given up for another where a port carries it (vacancy.ts). */
+async function vacant(ports: CommandPorts, review: IpReview, held: LeaseView): Promise<Admission> {
+  let lease = held
+  for (let tries = 0; tries < TRIES; tries++) {
+    // One whose object was seen is a promise already.
+    if (lease.state !== 'held') return completed(ports, review, lease)
+    const carrier = await carrierOf(ports, lease)
+    if (!carrier.ok) return denied(carrier.error)
+    if (carrier.value === undefined) return completed(ports, review, lease)
+    const { name, origin } = lease
+    const other = await ports.ledger(lease.subnet).carried({ name, operation: origin, port: carrier.value })
+    if (other.kind === 'busy') return denied(other.problem)
+    if (other.kind !== 'answer') throw new Error(`a hold given up to a port cannot end as ${other.kind}`)
+    if (other.answer.kind === 'refused') return denied(other.answer.problem)
+    const [next] = other.answer.leases
+    if (!next) throw new Error('a hold without a lease')
+    lease = next
+  }
+  const detail = 'logical switch ports carry the addresses that were chosen; try again'
+  return denied(problem('unavailable', detail, { retryAfterMs: 1_000 }))
 }
 
 /**

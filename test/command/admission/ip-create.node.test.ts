@@ -3,7 +3,7 @@ import { mutateIp, validateIp } from '../../../shared/command/admission/ip.ts'
 import { release } from '../../../shared/command/release.ts'
 import { reserve } from '../../../shared/command/reserve.ts'
 import { creating, ip, kubectlCreate, patchOf, problemIn } from '../../support/admission.ts'
-import { turns } from '../../support/drive.ts'
+import { put, turns } from '../../support/drive.ts'
 import { FakePorts } from '../../support/ports.ts'
 import { patched } from '../../support/review.ts'
 import { reserved, World } from '../../support/world.ts'
@@ -379,6 +379,48 @@ describe('logical switch ports', () => {
     ports.ports.clear()
     expect(await mutate(ip({ spec: { ...spec } }))).toMatchObject({ kind: 'allowed' })
     expect(await stateOf('web-1.default')).toBe('held')
+  })
+
+  it('one for which an address is chosen gets one that no port carries', async () => {
+    for (const last of [2, 3]) ports.add(`s${last}.default`, `default/s${last}`, `10.16.0.${last}`)
+    const stored = await kubectlCreate(world, ip({ spec: { macAddress: '0a:00:00:00:00:0a' } }))
+    expect(stored.spec).toMatchObject({
+      v4IpAddress: '10.16.0.4',
+      ipAddress: '10.16.0.4',
+      macAddress: '0a:00:00:00:00:0a',
+    })
+    await world.pass(200_000)
+    expect(await world.ledger().find('web-1.default')).toMatchObject({ state: 'bound', v4: '10.16.0.4' })
+  })
+
+  it('where ports carry all there is, one is refused, and nothing stays held', async () => {
+    await put(world, { cidrBlock: '10.31.0.0/30', gateway: '10.31.0.1' }, 'tiny')
+    ports.add('stray.default', 'default/stray', '10.31.0.2')
+    const problem = problemIn(await mutate(ip({ spec: { subnet: 'tiny' } })))
+    expect(problem).toMatchObject({
+      code: 'no_capacity',
+      detail: expect.stringContaining('no other is left'),
+    })
+    expect(await world.ledger('tiny').find('web-1.default')).toBeUndefined()
+  })
+
+  it('one that was told its address keeps it: a second try is refused while a port carries that', async () => {
+    const [first] = [patched(ip(), patchOf(await mutate(ip())))]
+    ports.add('stray.default', 'default/stray', '10.16.0.2')
+    expect(problemIn(await mutate(ip()))).toMatchObject({ code: 'unavailable', retryAfterMs: 1_000 })
+    // The first answer may still become an object, and is bound as it was given.
+    world.store.send([{ verb: 'create', object: first }])
+    await world.pass(200_000)
+    expect(await world.ledger().find('web-1.default')).toMatchObject({ state: 'bound', v4: '10.16.0.2' })
+  })
+
+  it('an address that OVN will not speak of is not given', async () => {
+    let asked = 0
+    ports.intercept = (_, pass) =>
+      ++asked > 2 ? { result: 'later', reason: 'unreachable', detail: 'nobody answers' } : pass()
+    expect(problemIn(await mutate(ip()))).toMatchObject({ code: 'unavailable', retryAfterMs: 1_000 })
+    await world.pass(200_000)
+    expect(await stateOf('web-1.default')).toBe('free')
   })
 
   it('while OVN does not say nothing is held, and that is said', async () => {
