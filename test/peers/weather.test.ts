@@ -136,8 +136,9 @@ async function expectAgreement(cluster: BerthOnCluster, answers: ReadonlyMap<str
     .toBe(200)
 }
 
-const essence = ({ name, v4IpAddress, macAddress, owner, operation }: Reservation) => ({
-  ...{ name, v4IpAddress, macAddress, owner, operation },
+/** Not its operation: an object that a list told too early seems to be gone, and is looked at by an operation of its own. */
+const essence = ({ name, v4IpAddress, macAddress, owner }: Reservation) => ({
+  ...{ name, v4IpAddress, macAddress, owner },
 })
 
 async function allReservations(cluster: BerthOnCluster): Promise<Reservation[]> {

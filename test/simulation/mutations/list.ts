@@ -19,7 +19,7 @@ export interface Edit {
 export const MUTATIONS: readonly Mutation[] = [
   {
     id: 'M1',
-    seed: 1,
+    seed: 18,
     what: 'DELETE without UID precondition: whatever has the name goes',
     caughtBy: ['15', '4'],
     edits: [
@@ -189,7 +189,7 @@ export const UNDONE: readonly Mutation[] = [
   },
   {
     id: 'F2',
-    seed: 57,
+    seed: 146,
     what: 'a wish takes an address that cools down',
     caughtBy: ['11'],
     edits: [
