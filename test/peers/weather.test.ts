@@ -136,9 +136,13 @@ async function expectAgreement(cluster: BerthOnCluster, answers: ReadonlyMap<str
     .toBe(200)
 }
 
-/** Not its operation: an object that a list told too early seems to be gone, and is looked at by an operation of its own. */
-const essence = ({ name, v4IpAddress, macAddress, owner }: Reservation) => ({
+/**
+ * What was promised, and that it is still the object that was answered: its uid, and the mark of the reserve. The
+ * operation named last may be another: after a restart of the API server the ledger looks for some objects again.
+ */
+const essence = ({ name, v4IpAddress, macAddress, owner, object }: Reservation) => ({
   ...{ name, v4IpAddress, macAddress, owner },
+  object: { metadata: { uid: object?.metadata.uid ?? 'none', annotations: object?.metadata.annotations } },
 })
 
 async function allReservations(cluster: BerthOnCluster): Promise<Reservation[]> {
