@@ -1,5 +1,6 @@
 import { cloudflareTest } from '@cloudflare/vitest-plugin'
 import { defineConfig } from 'vitest/config'
+import { CLUSTERS } from './test/support/clusters.ts'
 import { SENDERS } from './test/support/senders.ts'
 
 // Two projects: `workerd` runs *.test.ts inside workerd with real Durable Objects; `node` runs *.node.test.ts
@@ -9,7 +10,10 @@ export default defineConfig({
     projects: [
       {
         plugins: [
-          cloudflareTest({ wrangler: { configPath: './wrangler.toml' }, miniflare: { bindings: SENDERS } }),
+          cloudflareTest({
+            wrangler: { configPath: './wrangler.toml' },
+            miniflare: { bindings: { ...SENDERS, ...CLUSTERS } },
+          }),
         ],
         resolve: { alias: { undici: `${import.meta.dirname}/shared/cluster/kubernetes/undici.ts` } },
         test: {

@@ -19,6 +19,7 @@ import { mountGitHooks, mountGitOps } from './gitops/door.ts'
 import { mountHealth } from './health.ts'
 import type { HookPorts } from './hooks/ports.ts'
 import { mountImport } from './import.ts'
+import { type ClusterDoor, mountClusters, mountInCluster } from './in-cluster.ts'
 import { mountIpPools } from './ip-pools.ts'
 import { type AccessMode, access } from './middleware/access.ts'
 import { notFound, unexpected } from './middleware/problem.ts'
@@ -53,6 +54,14 @@ export interface AppOptions<Bindings extends object> {
     /** Whether the request came by the socket that asks for client certificates. */
     readonly certificate: (c: Call<Bindings>) => boolean
   }
+  /** Further clusters; without it there is one. */
+  readonly clusters?: {
+    readonly names: (c: Call<Bindings>) => readonly string[]
+    /** Bindings and variables of that cluster; undefined where there is none of this name. */
+    readonly bindings: (c: Call<Bindings>, name: string) => Bindings | undefined
+    /** What stands before the paths of the cluster that is asked. */
+    readonly prefix: (c: Call<Bindings>) => string
+  }
   /** Who knows credentials; without it, none are taken. */
   readonly callers?: (c: Call<Bindings>) => Callers
   /** What the doors of foreign senders need; without it there are none. */
@@ -76,6 +85,7 @@ export function createApp<Bindings extends object>(
   app.use(async function provide(c, next) {
     let berth: Berth | undefined
     c.set('log', options.log)
+    c.set('prefix', options.clusters?.prefix(c) ?? '')
     c.set('berth', () => {
       berth ??= berthFor(c)
       return berth
@@ -87,6 +97,15 @@ export function createApp<Bindings extends object>(
   const door = app as unknown as OpenAPIHono<Door>
   const call = (c: Context<Door>) => c as unknown as Call<Bindings>
   door.use(securityHeaders(), requestId({ random: options.random }))
+  const { clusters } = options
+  const further: ClusterDoor | undefined = clusters && {
+    names: (c) => clusters.names(call(c)),
+    enter: (c, name, request) => {
+      const bindings = clusters.bindings(call(c), name)
+      return bindings && Promise.resolve(app.fetch(request, bindings))
+    },
+  }
+  if (further) mountInCluster(door, further)
   // The API server proves itself in its own way, so its door comes before the one for people.
   mountAdmission(door, {
     secret: (c) => options.admission?.secret(call(c)),
@@ -113,6 +132,7 @@ export function createApp<Bindings extends object>(
   mountOperations(door)
   mountSubnets(door)
   mountWindow(door)
+  mountClusters(door, further)
   mountEmbedded(door)
   mountKeys(door)
   if (hooks) {

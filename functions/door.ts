@@ -9,6 +9,8 @@ import type { Representation } from './reply/accept.ts'
 /** What middleware leaves for the handlers of one request. */
 export interface DoorVariables {
   requestId: string
+  /** What stands before the path where another than the default cluster is asked. */
+  prefix: string
   tenant: string
   /** Who calls; `berth` below does only what he may. */
   caller: Caller

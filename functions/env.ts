@@ -37,6 +37,7 @@ import { type AccessVariables, accessSettingsOf } from './access/settings.ts'
 import { judges } from './admission/judges.ts'
 import type { Berth } from './berth.ts'
 import { type ChatVariables, chatSettingsOf } from './chatops/settings.ts'
+import { type ClusterVariables, clusterNames, DEFAULT_CLUSTER, variablesOf } from './clusters.ts'
 import type { EventBox } from './events/box.ts'
 import type { OutwardBindings } from './events/outward.ts'
 import { type EventSettings, type EventVariables, eventSettingsOf } from './events/settings.ts'
@@ -71,14 +72,64 @@ export interface Env
     ChatVariables,
     GitVariables,
     EventVariables,
+    ClusterVariables,
     OutwardBindings {
   readonly ASSETS?: Fetcher
   /** A network whose certificates ssl: remotes of OVN_NB are reached with (infra/workerd). */
   readonly OVN?: Fetcher | null
+  /** Whose variables these are, where it is not the default cluster; no variable can have this name. */
+  readonly [CLUSTER]?: string
 }
 
-/** The one cluster there is so far. */
-const CLUSTER_NAME = 'default'
+const CLUSTER = Symbol('the cluster whose variables these are')
+
+/** The cluster whose variables these are. */
+export const clusterOf = (env: Env): string => env[CLUSTER] ?? DEFAULT_CLUSTER
+
+const ENVIRONMENTS = new WeakMap<Env, Map<string, Env>>()
+
+/** Bindings and variables as cluster `name` has them; undefined where there is no such cluster. */
+export function envOf(env: Env, name: string): Env | undefined {
+  if (name === clusterOf(env)) return env
+  const known = ENVIRONMENTS.get(env) ?? new Map<string, Env>()
+  ENVIRONMENTS.set(env, known)
+  const made = known.get(name)
+  if (made) return made
+  const variables = variablesOf(env, name)
+  if (!variables) return undefined
+  // A mounted ServiceAccount is the default cluster's.
+  const own: Env = { ...env, ...variables, KUBE_ACCOUNT: null, [CLUSTER]: name }
+  known.set(name, own)
+  return own
+}
+
+/** The same for an object of that cluster. A cluster that was taken out of the variables is not written to. */
+export function envOfObject(env: Env, name: string | undefined): Env {
+  const own = envOf(env, name ?? DEFAULT_CLUSTER)
+  if (!own) throw new Error(`CLUSTERS does not name ${name}`)
+  return own
+}
+
+/** What is known of a cluster, for all requests of this isolate. */
+class Known {
+  /** Of the controller's lease. */
+  readonly authority = new Authority()
+  /** What stands between reservations and a restart of the controller. */
+  readonly protection = new Protection()
+  /** Subnets that were seen to exist: their ledgers are asked without further ado. */
+  readonly there = new Set<string>()
+  /** Whether the mirror was started. */
+  woken = false
+}
+
+const clusters = new Map<string, Known>()
+
+function knownOf(env: Env): Known {
+  const name = clusterOf(env)
+  const known = clusters.get(name) ?? new Known()
+  clusters.set(name, known)
+  return known
+}
 
 interface Namespaces {
   readonly Access: DurableObjectNamespace<Access>
@@ -90,9 +141,6 @@ interface Namespaces {
 
 /** The Worker's own Durable Objects; the runtime offers them by class name. */
 const namespaces = (): Namespaces => exports as unknown as Namespaces
-
-/** What is known of the controller's lease, for all requests of this isolate. */
-const authority = new Authority()
 
 /** What a Subnet object's alarm needs to finish an operation by itself. */
 export function objectPorts(env: Env): {
@@ -109,10 +157,10 @@ export function objectPorts(env: Env): {
   const settings = { ...known, ledger: { ...known.ledger, feed: on } }
   const cluster = clusterPort(env, settings)
   const inCharge = async () => {
-    const allowed = await mayWrite(cluster, settings)
+    const allowed = await mayWrite(env, cluster, settings)
     return allowed.ok ? allowed.value : undefined
   }
-  return { settings, cluster, ovn: ovnPort(settings), events: eventPort(), log: consoleLog, inCharge }
+  return { settings, cluster, ovn: ovnPort(env, settings), events: eventPort(), log: consoleLog, inCharge }
 }
 
 /** What the Cluster object needs to be the mirror of a real cluster. */
@@ -122,35 +170,50 @@ export function mirrorPorts(env: Env): Omit<MirrorPorts, 'store'> {
   return {
     ...{ cluster, log, inCharge },
     windows: (name) => settings.windows.get(name),
-    ledger: (name) => subnetClient(Subnet, `${CLUSTER_NAME}/${name}`),
+    ledger: (name) => subnetClient(Subnet, `${clusterOf(env)}/${name}`),
     clock: systemClock,
     random: systemRandom,
-    clusterName: CLUSTER_NAME,
+    clusterName: clusterOf(env),
   }
 }
 
 /** The mirror, where there is one to be had. */
-function mirrorOf({ cluster }: Settings): MirrorClient | undefined {
-  return cluster.kind === 'kubernetes' ? mirrorClient(namespaces().Cluster, CLUSTER_NAME) : undefined
+function mirrorOf(env: Env, { cluster }: Settings): MirrorClient | undefined {
+  return cluster.kind === 'kubernetes' ? mirrorClient(namespaces().Cluster, clusterOf(env)) : undefined
 }
 
-let woken = false
-
 /** Starts the mirror, once for each isolate: from then on its own alarm keeps it going. */
-function wakeOnce(mirror: MirrorClient): void {
-  if (woken) return
-  woken = true
+function wakeOnce(env: Env, mirror: MirrorClient): void {
+  const known = knownOf(env)
+  if (known.woken) return
+  known.woken = true
   waitUntil(
     mirror.wake().catch(() => {
-      woken = false
+      known.woken = false
+    }),
+  )
+}
+
+/** Each cluster by itself: one that is away keeps no other waiting. */
+async function forEachCluster(env: Env, work: (own: Env) => Promise<void>): Promise<void> {
+  await Promise.all(
+    clusterNames(env).map(async (name) => {
+      try {
+        await work(envOfObject(env, name))
+      } catch (error) {
+        const reason = error instanceof Error ? error.message : 'unknown'
+        consoleLog.write('error', 'cluster not looked after', { cluster: name, reason })
+      }
     }),
   )
 }
 
 /** What the clock asks for (cron trigger): that the mirror runs, and once an hour that ledgers and cluster agree. */
-export async function scheduled(env: Env): Promise<void> {
-  await mirrorOf(settingsOf(env))?.wake()
-  if (await namespaces().Cluster.getByName(CLUSTER_NAME).claimRepair()) await repairAll(env, 'cron')
+export function scheduled(env: Env): Promise<void> {
+  return forEachCluster(env, async (own) => {
+    await mirrorOf(own, settingsOf(own))?.wake()
+    if (await namespaces().Cluster.getByName(clusterOf(own)).claimRepair()) await repairAll(own, 'cron')
+  })
 }
 
 /** How long a repair nobody waits for goes on beginning operations. */
@@ -173,7 +236,8 @@ export async function repairAll(env: Env, by: 'cron' | 'alarm'): Promise<void> {
   }
 }
 
-const eventPort = () => eventBox(() => namespaces().Events.getByName(CLUSTER_NAME))
+/** One for all clusters: each event says which space it is of. */
+const eventPort = () => eventBox(() => namespaces().Events.getByName(DEFAULT_CLUSTER))
 
 /** Who is told what happens, and who may send wishes. */
 export const eventSettings = (env: Env): EventSettings => eventSettingsOf(env)
@@ -181,14 +245,14 @@ export const eventSettings = (env: Env): EventSettings => eventSettingsOf(env)
 function clusterPort(env: Env, { cluster }: Settings): ClusterPort {
   return cluster.kind === 'kubernetes'
     ? kubernetesClient(env, cluster)
-    : clusterClient(namespaces().Cluster, CLUSTER_NAME)
+    : clusterClient(namespaces().Cluster, clusterOf(env))
 }
 
-function ovnPort({ northbound }: Settings): OvnPort & OvnLister {
+function ovnPort(env: Env, { northbound }: Settings): OvnPort & OvnLister {
   if (northbound === undefined) return noOvn
   const remotes = parseRemotes(northbound)
   return remotes.ok
-    ? ovnClient(namespaces().Cluster, CLUSTER_NAME)
+    ? ovnClient(namespaces().Cluster, clusterOf(env))
     : unreadableOvn(`OVN_NB: ${remotes.error}`)
 }
 
@@ -203,10 +267,7 @@ export function northboundOf(env: Env): OvnPort & OvnLister {
   return new Northbound({ tcp, clock: systemClock, random: systemRandom, remotes: remotes.value })
 }
 
-/** Subnets that were seen to exist by this isolate: their ledgers are asked without further ado. */
-const there = new Set<string>()
-
-async function isThere(cluster: ClusterPort, name: string): Promise<boolean> {
+async function isThere({ there }: Known, cluster: ClusterPort, name: string): Promise<boolean> {
   if (there.has(name)) return true
   const found = await mayHaveLedger(cluster, name)
   if (found) there.add(name)
@@ -217,21 +278,24 @@ async function isThere(cluster: ClusterPort, name: string): Promise<boolean> {
 export function berthOf(env: Env): Berth {
   const settings = settingsOf(env)
   const { Subnet, Cluster } = namespaces()
-  const mirror = mirrorOf(settings)
-  if (mirror) wakeOnce(mirror)
+  const mirror = mirrorOf(env, settings)
+  if (mirror) wakeOnce(env, mirror)
+  const known = knownOf(env)
+  const clusterName = clusterOf(env)
   const cluster = clusterPort(env, settings)
-  const ovn = ovnPort(settings)
+  const ovn = ovnPort(env, settings)
   const ports: CommandPorts = {
-    clusterName: CLUSTER_NAME,
+    clusterName,
     cluster,
     ovn,
-    ledger: (name) => spared(subnetClient(Subnet, `${CLUSTER_NAME}/${name}`), () => isThere(cluster, name)),
+    ledger: (name) =>
+      spared(subnetClient(Subnet, `${clusterName}/${name}`), () => isThere(known, cluster, name)),
     clock: systemClock,
     random: systemRandom,
     log: consoleLog,
     settings: {
       waitMs: settings.waitMs,
-      authority: modeOf(settings),
+      authority: modeOf(known, settings),
       windows: (name) => settings.windows.get(name),
       outsideWindow: settings.outsideWindow,
       ovn: settings.northbound !== undefined,
@@ -243,8 +307,8 @@ export function berthOf(env: Env): Berth {
       ? { mirror: { learn: (name) => mirror.learn(name, settings.waitMs), peek: mirror.peek } }
       : {}),
   }
-  const inCharge = () => mayWrite(ports.cluster, settings)
-  const portsFor = async (mode: Mode) => portsAs(ports, mode, await exposedTo(cluster, settings, mode))
+  const inCharge = () => mayWrite(env, ports.cluster, settings)
+  const portsFor = async (mode: Mode) => portsAs(ports, mode, await exposedTo(known, cluster, settings, mode))
   const portsNow = () => portsFor(ports.settings.authority)
   return {
     reserve: ifAllowed(inCharge, portsFor, reserve),
@@ -262,14 +326,14 @@ export function berthOf(env: Env): Berth {
     },
     reservation: async (name, subnetName) => reservation(await portsNow(), name, subnetName),
     reservations: async (filter, page) => reservations(await portsNow(), filter, page),
-    zone: (query) => zone({ ...ports, serials: serialsClient(Cluster, CLUSTER_NAME) }, query),
+    zone: (query) => zone({ ...ports, serials: serialsClient(Cluster, clusterName) }, query),
     operation: (id) => operation(ports, id),
     subnets: () => subnets(ports),
     subnet: (name) => subnet(ports, name),
     suggest: (name, wish) => suggest(ports, name, wish),
     ready: () => {
       const hasSecret = settings.admissionSecret !== undefined
-      const exposed = (mode: Mode) => exposedTo(cluster, settings, mode)
+      const exposed = (mode: Mode) => exposedTo(known, cluster, settings, mode)
       return readiness({ ports, cluster: settings.cluster, hasSecret, inCharge, mirror, exposed })
     },
     widenWindow: async (name, ranges, { dryRun }) => {
@@ -288,7 +352,7 @@ type EmbeddedWrites = Pick<
 >
 
 function embeddedWrites(ports: CommandPorts): EmbeddedWrites {
-  const answers = answersClient(namespaces().Cluster, CLUSTER_NAME)
+  const answers = answersClient(namespaces().Cluster, ports.clusterName)
   const keyed = <T>(context: WriteContext, write: () => Promise<Result<T, Problem>>) =>
     once({ answers, clock: ports.clock }, context, write)
   return {
@@ -319,9 +383,13 @@ const foreignCluster: EmbeddedWrites = {
 }
 
 /** Whether Berth is the one that writes IP objects here. */
-async function mayWrite(port: ClusterPort, { cluster, waitMs }: Settings): Promise<Result<Mode, Problem>> {
+async function mayWrite(
+  env: Env,
+  port: ClusterPort,
+  { cluster, waitMs }: Settings,
+): Promise<Result<Mode, Problem>> {
   if (cluster.kind === 'embedded') return ok('alone')
-  return authority.check({
+  return knownOf(env).authority.check({
     cluster: port,
     clock: systemClock,
     wish: cluster.authority,
@@ -330,16 +398,18 @@ async function mayWrite(port: ClusterPort, { cluster, waitMs }: Settings): Promi
   })
 }
 
-/** What stands between reservations and a restart of the controller, for all requests of this isolate. */
-const protection = new Protection()
-
 /** What a restart of the controller would do; nobody's concern where there is none. */
-async function exposedTo(cluster: ClusterPort, { waitMs }: Settings, mode: Mode): Promise<readonly string[]> {
+async function exposedTo(
+  { protection }: Known,
+  cluster: ClusterPort,
+  { waitMs }: Settings,
+  mode: Mode,
+): Promise<readonly string[]> {
   return mode === 'beside' ? protection.exposures(cluster, systemClock, waitMs) : []
 }
 
 /** How Berth wrote last, for what only reads. */
-function modeOf({ cluster }: Settings): Mode {
+function modeOf({ authority }: Known, { cluster }: Settings): Mode {
   return cluster.kind === 'embedded' ? 'alone' : authority.last(cluster.authority)
 }
 
@@ -373,11 +443,12 @@ export function callersOf(env: Env): Callers {
   const { adminKeyHash, issuers, rate, audiences } = accessSettingsOf(env)
   const callers = callersOver({
     // A fresh stub each time: after an error the old one may stay broken.
-    access: () => namespaces().Access.getByName(CLUSTER_NAME),
+    cluster: clusterOf(env),
+    access: () => namespaces().Access.getByName(DEFAULT_CLUSTER),
     clock: systemClock,
     random: systemRandom,
     rate,
-    oidc: new Oidc({ issuers, http: systemHttp, clock: systemClock }),
+    oidc: new Oidc({ cluster: clusterOf(env), issuers, http: systemHttp, clock: systemClock }),
     ...(adminKeyHash === undefined ? {} : { adminKeyHash }),
     ...(cluster.kind === 'kubernetes' ? { reviews: reviewsClient(env, cluster, audiences) } : {}),
   })
@@ -391,10 +462,11 @@ export const misreadIn = (env: Env): readonly string[] => misread(env, parseRemo
 /** What the doors of foreign senders need, from the variables. */
 export function hookPortsOf(env: Env): HookPorts {
   return {
+    cluster: clusterOf(env),
     chat: chatSettingsOf(env),
     git: gitSettingsOf(env),
     events: { ...eventSettingsOf(env), box: eventPort() },
-    box: hookBox(() => namespaces().Hook.getByName(CLUSTER_NAME)),
+    box: hookBox(() => namespaces().Hook.getByName(DEFAULT_CLUSTER)),
     boxOf: (sender) => hookBox(() => namespaces().Hook.getByName(sender)),
     clock: systemClock,
     http: systemHttp,

@@ -2,7 +2,9 @@ import { systemClock } from '../shared/clock.ts'
 import { consoleLog } from '../shared/log.ts'
 import { systemRandom } from '../shared/random.ts'
 import { createApp } from './app.ts'
-import { berthOf, callersOf, type Env, hookPortsOf, misreadIn, scheduled } from './env.ts'
+import { clusterNames, DEFAULT_CLUSTER } from './clusters.ts'
+import { berthOf, callersOf, clusterOf, type Env, envOf, hookPortsOf, misreadIn, scheduled } from './env.ts'
+import { prefixOf } from './in-cluster.ts'
 import { accessOf, admissionSecretOf } from './settings.ts'
 import { timely } from './timely.ts'
 import { VERSION } from './version.ts'
@@ -22,6 +24,11 @@ const app = createApp<Env & { readonly [PROVEN]?: true }>((c) => timely(berthOf(
   version: VERSION,
   access: (c) => accessOf(c.env),
   misread: (c) => misreadIn(c.env),
+  clusters: {
+    names: (c) => clusterNames(c.env),
+    bindings: (c, name) => (name === DEFAULT_CLUSTER ? undefined : envOf(c.env, name)),
+    prefix: (c) => (clusterOf(c.env) === DEFAULT_CLUSTER ? '' : prefixOf(clusterOf(c.env))),
+  },
   callers: (c) => callersOf(c.env),
   hooks: (c) => hookPortsOf(c.env),
   assets: (c) => c.env.ASSETS,

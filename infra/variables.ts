@@ -31,6 +31,8 @@ export const WORKER_VARIABLES = [
   'SUBSCRIBERS',
   'EVENT_SENDERS',
   'EVENT_SECRETS',
+  'CLUSTERS',
+  'CLUSTER_SECRETS',
 ] as const
 
 /** Those of them that are set, with their values. An empty value counts as unset. */

@@ -10,6 +10,8 @@ import type { Access } from '../objects/access.ts'
 import type { Identified, Keys } from './callers.ts'
 
 export interface KeyParts {
+  /** The cluster that is asked for. */
+  readonly cluster: string
   readonly access: () => DurableObjectStub<Access>
   readonly clock: Clock
   readonly random: Random
@@ -22,7 +24,7 @@ const NOT_A_KEY = problem('unauthenticated', 'this API key is not accepted: unkn
 
 /** The caller who carries an API key. The secret itself goes no further than this isolate. */
 export async function identifyKey(
-  { access }: KeyParts,
+  { access, cluster }: KeyParts,
   text: string,
   rate: RatePolicy,
 ): Promise<Result<Identified, Problem>> {
@@ -31,7 +33,10 @@ export async function identifyKey(
   const admitted = await access().admit(given.id, await hashSecret(given.secret), rate)
   if (!admitted) return err(NOT_A_KEY)
   const { tenant, grants } = admitted.key
-  return ok({ caller: { tenant: `key/${tenant}`, rights: grantedRights(grants) }, rate: admitted.rate })
+  return ok({
+    caller: { tenant: `key/${tenant}`, rights: grantedRights(grants, cluster) },
+    rate: admitted.rate,
+  })
 }
 
 export function keysOver({ access, clock, random }: KeyParts): Keys {

@@ -22,5 +22,9 @@ export const grantSchema = z
       .max(VERBS.length),
     subnets: patterns.openapi({ example: ['ovn-default'] }),
     namespaces: patterns.openapi({ example: ['team-a', 'team-a-*'] }),
+    clusters: patterns.optional().openapi({
+      example: ['west'],
+      description: 'Of several clusters; the default one alone where it is left out.',
+    }),
   })
   .openapi('Grant', { description: 'These verbs on reservations of these Subnets and namespaces.' })

@@ -4,6 +4,7 @@ import type { RatePolicy, RateState } from '../../shared/access/rate.ts'
 import { type ClusterReviews, reviewedRights } from '../../shared/access/reviews.ts'
 import { type Problem, problem } from '../../shared/problem.ts'
 import { err, ok, type Result } from '../../shared/result.ts'
+import { DEFAULT_CLUSTER } from '../clusters.ts'
 import { isAdminKey } from './admin-key.ts'
 import { identifyKey, type KeyParts, keysOver } from './api-key.ts'
 import type { Callers, Identified } from './callers.ts'
@@ -34,7 +35,7 @@ export function callersOver(parts: CallerParts): Callers {
       const issuer = parts.oidc.issuerOf(credential)
       const caller = issuer
         ? await parts.oidc.identify(credential, issuer)
-        : await ofCluster(credential, parts.reviews)
+        : await ofCluster(credential, parts)
       return caller.ok ? metered(parts, caller.value) : caller
     },
   }
@@ -51,9 +52,11 @@ async function metered({ access, rate }: CallerParts, caller: Caller): Promise<R
   return ok({ caller, rate: state })
 }
 
-async function ofCluster(token: string, reviews?: ClusterReviews): Promise<Result<Caller, Problem>> {
+async function ofCluster(token: string, { cluster, reviews }: CallerParts): Promise<Result<Caller, Problem>> {
   const user = reviews ? await reviews.who(token) : 'refused'
   if (!reviews || user === 'refused') return err(UNKNOWN)
   if (user === 'unknown') return err(problem('unavailable', 'the cluster does not tell whose token this is'))
-  return ok({ tenant: `kubernetes/${user.username}`, rights: reviewedRights(reviews, user) })
+  // Two clusters may each have somebody of this name.
+  const kind = cluster === DEFAULT_CLUSTER ? 'kubernetes' : `kubernetes@${cluster}`
+  return ok({ tenant: `${kind}/${user.username}`, rights: reviewedRights(reviews, user) })
 }

@@ -14,6 +14,8 @@ const JWKS_COOLDOWN_MS = 30_000
 const JWKS_AGE_MS = 10 * 60_000
 
 export interface OidcParts {
+  /** The cluster that is asked for. */
+  readonly cluster: string
   readonly issuers: readonly Issuer[]
   readonly http: Http
   readonly clock: Clock
@@ -56,7 +58,7 @@ export class Oidc {
       })
       return ok({
         tenant: `oidc/${issuer.issuer}|${payload.sub}`,
-        rights: grantedRights(grantsFor(payload, issuer)),
+        rights: grantedRights(grantsFor(payload, issuer), this.#parts.cluster),
       })
     } catch (error) {
       return err(whyNot(error))

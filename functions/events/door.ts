@@ -16,7 +16,7 @@ import { readQuery } from '../schema/query.ts'
 import { noQuery } from '../schema/reads.ts'
 import { reply } from '../schema/replies.ts'
 import type { EventBox } from './box.ts'
-import { sees, subnetOf } from './sees.ts'
+import { clusterOf, sees, subnetOf } from './sees.ts'
 import { EVENT_TYPES } from './settings.ts'
 
 const query = z.strictObject({
@@ -78,7 +78,7 @@ export function mountEvents(app: DoorApp, ports: Ports): void {
 
 const OFF = problem('not_found', 'events are not kept here; EVENTS=on keeps them', { field: 'path' })
 
-async function stream(c: DoorContext, { events, clock }: HookPorts): Promise<Response> {
+async function stream(c: DoorContext, { cluster, events, clock }: HookPorts): Promise<Response> {
   const asked = readQuery(c, query)
   if (!asked.ok) return refuse(c, asked.error)
   const header = c.req.header('Last-Event-ID')
@@ -89,6 +89,7 @@ async function stream(c: DoorContext, { events, clock }: HookPorts): Promise<Res
   const { first, last } = await events.box.range()
   const from = header === undefined ? last : Number(header)
   const wanted = async (event: Kept) =>
+    clusterOf(event) === cluster &&
     (asked.value.type === undefined || asked.value.type === event.type) &&
     (asked.value.subnet === undefined || asked.value.subnet === subnetOf(event)) &&
     (await sees(rights, event))

@@ -6,6 +6,11 @@ export function subnetOf({ space, type }: Pick<Happening, 'space' | 'type'>): st
   return type === 'drift' ? undefined : space.slice(space.indexOf('/') + 1)
 }
 
+/** The cluster an event is of; what a repository tells is of the default one. */
+export function clusterOf({ space, type }: Pick<Happening, 'space' | 'type'>): string {
+  return type === 'drift' ? 'default' : space.slice(0, space.indexOf('/'))
+}
+
 /**
  * Whether a caller may hear of it. What has an owner is for whoever may read that reservation; a refusal has none and
  * may name others, so it is for readers of the whole Subnet; drift is of all the Subnets of a repository.

@@ -9,6 +9,8 @@ import type { HookBox } from './box.ts'
 
 /** What the doors of foreign senders need beside Berth; functions/env.ts builds it. */
 export interface HookPorts {
+  /** The cluster they are asked about. */
+  readonly cluster: string
   readonly chat: ChatSettings
   readonly git: readonly Repository[]
   readonly events: EventSettings & { readonly box: EventBox }

@@ -32,7 +32,7 @@ import type {
 import type { Problem } from '../../shared/problem.ts'
 import { systemRandom } from '../../shared/random.ts'
 import type { Result } from '../../shared/result.ts'
-import { type Env, mirrorPorts, northboundOf, repairAll } from '../env.ts'
+import { type Env, envOfObject, mirrorPorts, northboundOf, repairAll } from '../env.ts'
 import { claimTurn } from './repair-clock.ts'
 import { durableObjectSql } from './sql.ts'
 
@@ -130,7 +130,7 @@ export class Cluster extends DurableObject<Env> implements EmbeddedCalls, Answer
     const timer = systemClock.sleep(SLICE_MS, slice.signal).then(() => slice.abort())
     let nextMs = 0
     // Where no cron fires; the mirror does not wait for it, nor the next slice for both.
-    const repaired = this.claimRepair().then((isDue) => (isDue ? repairAll(this.env, 'alarm') : undefined))
+    const repaired = this.claimRepair().then((isDue) => (isDue ? repairAll(this.#env(), 'alarm') : undefined))
     try {
       await this.#mirrored().run(slice.signal)
     } catch (error) {
@@ -146,17 +146,22 @@ export class Cluster extends DurableObject<Env> implements EmbeddedCalls, Answer
     await repaired
   }
 
+  /** Variables as this cluster has them. */
+  #env(): Env {
+    return envOfObject(this.env, this.ctx.id.name)
+  }
+
   #mirrored(): Mirror {
     if (this.#mirror) return this.#mirror
     const sql = durableObjectSql(this.ctx.storage)
     const opened = openMirrorSchema(sql)
     if (!opened.ok) throw new Error(`the mirror's storage has version ${opened.error.stored}, a later one`)
-    this.#mirror = new Mirror({ ...mirrorPorts(this.env), store: new MirrorStore(sql) })
+    this.#mirror = new Mirror({ ...mirrorPorts(this.#env()), store: new MirrorStore(sql) })
     return this.#mirror
   }
 
   #northbound(): OvnPort & OvnLister {
-    this.#ovn ??= northboundOf(this.env)
+    this.#ovn ??= northboundOf(this.#env())
     return this.#ovn
   }
 

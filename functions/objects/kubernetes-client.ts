@@ -13,24 +13,25 @@ export interface KubernetesBindings {
 
 type KubernetesSettings = Extract<ClusterSettings, { kind: 'kubernetes' }>
 
-let last: { readonly key: string; readonly account: unknown; readonly port: ClusterPort } | undefined
+const made = new Map<string, { readonly account: unknown; readonly port: ClusterPort }>()
 
 /**
- * The ClusterPort over the API server. One for each isolate, so that a mounted token is read once, and again when the
+ * The ClusterPort over the API server. One for each server and isolate, so that a mounted token is read once, and again when the
  * API server no longer takes it: the kubelet has put a newer one there by then.
  */
 export function kubernetesClient(bindings: KubernetesBindings, settings: KubernetesSettings): ClusterPort {
   const { url, token } = settings
   const account = bindings.KUBE_ACCOUNT ?? undefined
   const key = JSON.stringify([url, token])
-  if (last?.key === key && last.account === account) return last.port
+  const last = made.get(key)
+  if (last && last.account === account) return last.port
   const port = kubernetesPort({
     http: systemHttp,
     url,
     clock: systemClock,
     token: () => token ?? mountedToken(account),
   })
-  last = { key, account, port }
+  made.set(key, { account, port })
   return port
 }
 

@@ -23,7 +23,7 @@ import type { SpacePorts } from '../../shared/ledger/space.ts'
 import type { Log } from '../../shared/log.ts'
 import type { Problem } from '../../shared/problem.ts'
 import { systemRandom } from '../../shared/random.ts'
-import { type Env, objectPorts } from '../env.ts'
+import { type Env, envOfObject, objectPorts } from '../env.ts'
 import type { EventBox } from '../events/box.ts'
 import { durableObjectSql } from './sql.ts'
 
@@ -50,11 +50,14 @@ const TOO_NEW_RETRY_MS = 60_000
  */
 export class Subnet extends DurableObject<Env> {
   readonly #opened: Ledger | StorageTooNew
+  /** As the cluster has it whose Subnet this is. */
+  readonly #env: Env
   #armedMs: number | undefined
 
   constructor(state: DurableObjectState, env: Env) {
     super(state, env)
-    const { settings } = objectPorts(env)
+    this.#env = envOfObject(env, state.id.name?.split('/')[0])
+    const { settings } = objectPorts(this.#env)
     this.#opened = openLedger({
       sql: durableObjectSql(state.storage),
       clock: systemClock,
@@ -178,7 +181,7 @@ export class Subnet extends DurableObject<Env> {
   override async alarm(): Promise<void> {
     this.#armedMs = undefined
     if (this.#opened instanceof StorageTooNew) return this.#armAt(systemClock.nowMs() + TOO_NEW_RETRY_MS)
-    const { cluster, events, log } = objectPorts(this.env)
+    const { cluster, events, log } = objectPorts(this.#env)
     const done = new AbortController()
     try {
       const due = [...this.#ledger.due()]
@@ -209,7 +212,7 @@ export class Subnet extends DurableObject<Env> {
 
   /** Drives an operation whose driver fell silent, as far as there is time. */
   async #finish(op: string): Promise<void> {
-    const { cluster, ovn, settings, log } = objectPorts(this.env)
+    const { cluster, ovn, settings, log } = objectPorts(this.#env)
     const askedMs = systemClock.nowMs()
     const taken = this.#ledger.takeOver(op)
     if (!taken) return
@@ -237,7 +240,7 @@ export class Subnet extends DurableObject<Env> {
   async #tell(cluster: ClusterPort, log: Log): Promise<void> {
     const due = this.#ledger.reports()
     if (due.events.length === 0 && !due.counters) return
-    const mode = await objectPorts(this.env).inCharge()
+    const mode = await objectPorts(this.#env).inCharge()
     if (!mode) return this.#ledger.reported(untold(due))
     // A running kube-ovn-controller keeps the counters.
     const told = await within(

@@ -21,7 +21,7 @@ export function problemBody(problem: Problem): Record<string, unknown> {
 
 /** The one place where a problem becomes a reply. */
 export function refuse(c: DoorContext, problem: Problem, more: Record<string, unknown> = {}): Response {
-  const body = { ...problemBody(problem), instance: c.req.path.slice(0, 512), ...more }
+  const body = { ...problemBody(problem), instance: `${c.get('prefix')}${c.req.path}`.slice(0, 512), ...more }
   const headers: Record<string, string> = { 'Content-Type': 'application/problem+json' }
   if (problem.retryAfterMs !== undefined || isRetryable(problem.code))
     headers['Retry-After'] = retryAfter(problem.retryAfterMs ?? RETRY_AFTER_MS)

@@ -39,19 +39,19 @@ export function replyPage(c: DoorContext, page: ReservationPage): Response {
 }
 
 /** Where one reservation is found again [RFC 9110 section 15.3.2]. */
-function pathOf([first]: readonly Reservation[]): string | undefined {
-  return first && `/v1/reservations/${encodeURIComponent(first.object.metadata.name)}`
+function pathOf(prefix: string, [first]: readonly Reservation[]): string | undefined {
+  return first && `${prefix}/v1/reservations/${encodeURIComponent(first.object.metadata.name)}`
 }
 
 /** 201 or 200 with what was written, 202 with the operation to follow, or the problem. */
 export function replyOutcome(c: DoorContext, outcome: WriteOutcome, list: boolean): Response {
   switch (outcome.kind) {
     case 'done':
-      if (outcome.created && !list) c.header('Location', pathOf(outcome.reservations))
+      if (outcome.created && !list) c.header('Location', pathOf(c.get('prefix'), outcome.reservations))
       return replyReservations(c, outcome.reservations, list, outcome.created ? 201 : 200)
     case 'pending':
       return replyJson(c, { operation: outcome.operation }, 202, {
-        Location: `/v1/operations/${encodeURIComponent(outcome.operation)}`,
+        Location: `${c.get('prefix')}/v1/operations/${encodeURIComponent(outcome.operation)}`,
         'Retry-After': retryAfter(outcome.retryAfterMs),
       })
     case 'refused':

@@ -5,6 +5,8 @@ export interface Grant {
   readonly verbs: readonly (Verb | '*')[]
   readonly subnets: readonly string[]
   readonly namespaces: readonly string[]
+  /** The default cluster alone where it is left out. */
+  readonly clusters?: readonly string[] | undefined
 }
 
 /** Whether one of the grants covers all that is asked. Nothing is pieced together from several. */
@@ -26,10 +28,13 @@ function matches(patterns: readonly string[], name: string | undefined): boolean
   })
 }
 
-/** The rights of a caller who carries grants. */
-export function grantedRights(grants: readonly Grant[]): Rights {
+const DEFAULT_ALONE: readonly string[] = ['default']
+
+/** The rights that a caller who carries grants has in one cluster. */
+export function grantedRights(grants: readonly Grant[], cluster = 'default'): Rights {
+  const here = grants.filter(({ clusters = DEFAULT_ALONE }) => matches(clusters, cluster))
   return {
-    may: async (ask) => (grantsCover(grants, ask) ? 'granted' : 'denied'),
+    may: async (ask) => (grantsCover(here, ask) ? 'granted' : 'denied'),
     narrows: true,
     names: false,
   }

@@ -72,7 +72,7 @@ function token({ key, header, claims, crit }: TokenParts = {}): Promise<string> 
 }
 
 function oidcOver(http: Http, more: object = {}): Oidc {
-  return new Oidc({ issuers: oidcSchema.parse([{ ...SETTINGS, ...more }]), http, clock })
+  return new Oidc({ cluster: 'default', issuers: oidcSchema.parse([{ ...SETTINGS, ...more }]), http, clock })
 }
 
 async function identify(text: string, oidc: Oidc = oidcOver(new IssuerStandIn({ one: first }))) {

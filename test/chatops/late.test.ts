@@ -53,6 +53,7 @@ function scene() {
     version: '0.0.0-test',
     access: () => 'required',
     hooks: () => ({
+      cluster: 'default',
       chat: chatSettingsOf(SENDERS),
       git: [],
       events: {

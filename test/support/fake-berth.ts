@@ -60,6 +60,7 @@ export function fakeDoor(
     assets: () => assets,
     admission: { secret: () => admission.secret, certificate: () => admission.certificate ?? false },
     hooks: () => ({
+      cluster: 'default',
       chat: { entries: [] },
       git: [],
       events: NO_EVENTS,

@@ -1,0 +1,87 @@
+import { z } from 'zod'
+import type { Variables } from './settings.ts'
+import { jsonOf, listOf, type Variable } from './variable.ts'
+
+/** The cluster of the variables by themselves: its paths have no prefix. */
+export const DEFAULT_CLUSTER = 'default'
+
+export interface ClusterVariables {
+  /** Further clusters, JSON. */
+  readonly CLUSTERS?: Variable
+  /** For each of them by name a token for its API server and a secret of its admission door, JSON. */
+  readonly CLUSTER_SECRETS?: Variable
+}
+
+const name = z.string().regex(/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/, { error: 'must be a DNS-1123 label' })
+
+/** What is left out is as it is for the default cluster where nothing is said; it is not taken from there. */
+const cluster = z.strictObject({
+  name: name.refine((text) => text !== DEFAULT_CLUSTER, { error: 'the default cluster is that of CLUSTER' }),
+  /** Address of its API server; without it the cluster is an embedded one. */
+  apiUrl: z.string().min(1).optional(),
+  authority: z.string().optional(),
+  ovn: z.string().optional(),
+  window: z.string().optional(),
+  outsideWindow: z.string().optional(),
+  keepVmIp: z.boolean().optional(),
+  user: z.string().optional(),
+})
+type ClusterEntry = z.output<typeof cluster>
+
+const secret = z.strictObject({ token: z.string().min(1), admission: z.string().min(1).optional() })
+
+/** The names of all clusters, the default one first. Throws where CLUSTERS cannot be read. */
+export function clusterNames(variables: ClusterVariables): readonly string[] {
+  return [DEFAULT_CLUSTER, ...entriesOf(variables).map((entry) => entry.name)]
+}
+
+/**
+ * The variables of one cluster, as if it were the only one; undefined where there is none of this name.
+ * @throws Error that names the variable and what is wrong; no secret is in it
+ */
+export function variablesOf(variables: ClusterVariables & Variables, named: string): Variables | undefined {
+  const entry = entriesOf(variables).find((one) => one.name === named)
+  if (!entry) return undefined
+  const own = secretsOf(variables)[named]
+  if (entry.apiUrl !== undefined && !own) throw new Error(`CLUSTER_SECRETS has no token for ${named}`)
+  return {
+    CLUSTER: entry.apiUrl === undefined ? 'embedded' : 'kubernetes',
+    KUBE_API_URL: entry.apiUrl,
+    KUBE_TOKEN: own?.token,
+    ADMISSION_SECRET: own?.admission,
+    AUTHORITY: entry.authority,
+    OVN_NB: entry.ovn,
+    WINDOW: entry.window,
+    OUTSIDE_WINDOW: entry.outsideWindow,
+    KEEP_VM_IP: entry.keepVmIp === undefined ? undefined : String(entry.keepVmIp),
+    KUBE_USER: entry.user,
+  }
+}
+
+/** Reads both variables whole. */
+export function clustersError(variables: ClusterVariables & Variables): string | undefined {
+  try {
+    const names = entriesOf(variables).map((entry) => entry.name)
+    for (const one of names) variablesOf(variables, one)
+    const stray = Object.keys(secretsOf(variables)).find((one) => !names.includes(one))
+    return stray === undefined ? undefined : `CLUSTER_SECRETS names ${stray}, which CLUSTERS does not`
+  } catch (error) {
+    return error instanceof Error ? error.message : 'CLUSTERS cannot be read'
+  }
+}
+
+function entriesOf({ CLUSTERS }: ClusterVariables): readonly ClusterEntry[] {
+  const entries = listOf('CLUSTERS', z.array(cluster), CLUSTERS)
+  const twice = entries.find((entry, index) => entries.findIndex((one) => one.name === entry.name) < index)
+  if (twice) throw new Error(`CLUSTERS names ${twice.name} twice`)
+  return entries
+}
+
+function secretsOf({ CLUSTER_SECRETS }: ClusterVariables): Readonly<Record<string, z.output<typeof secret>>> {
+  const read = z
+    .record(name, secret)
+    .safeParse(CLUSTER_SECRETS ? jsonOf('CLUSTER_SECRETS', CLUSTER_SECRETS) : {})
+  if (!read.success)
+    throw new Error('CLUSTER_SECRETS must give for each cluster a token, and may an admission')
+  return read.data
+}
