@@ -10,6 +10,8 @@ export interface ClusterVariables {
   readonly CLUSTERS?: Variable
   /** For each of them by name a token for its API server and a secret of its admission door, JSON. */
   readonly CLUSTER_SECRETS?: Variable
+  /** Networks that Subnets of several clusters share, JSON. */
+  readonly SHARED_SPACES?: Variable
 }
 
 const name = z.string().regex(/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/, { error: 'must be a DNS-1123 label' })
@@ -29,6 +31,37 @@ const cluster = z.strictObject({
 type ClusterEntry = z.output<typeof cluster>
 
 const secret = z.strictObject({ token: z.string().min(1), admission: z.string().min(1).optional() })
+
+const member = z.string().regex(/^[a-z0-9]([a-z0-9-]*[a-z0-9])?\/[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/, {
+  error: 'must be like west/underlay',
+})
+const sharedSpace = z.strictObject({ name, subnets: z.array(member).min(2) })
+
+/** The shared space that a Subnet of a cluster is a member of. */
+export function sharedSpaceOf(
+  variables: ClusterVariables,
+  cluster: string,
+  subnet: string,
+): string | undefined {
+  return spacesOf(variables).find(({ subnets }) => subnets.includes(`${cluster}/${subnet}`))?.name
+}
+
+function spacesOf(variables: ClusterVariables): readonly z.output<typeof sharedSpace>[] {
+  const { SHARED_SPACES } = variables
+  if (!SHARED_SPACES) return []
+  const spaces = listOf('SHARED_SPACES', z.array(sharedSpace), SHARED_SPACES)
+  const names = clusterNames(variables)
+  const seen = new Set<string>()
+  for (const { name: own, subnets } of spaces) {
+    for (const one of [own, ...subnets]) {
+      if (seen.has(one)) throw new Error(`SHARED_SPACES names ${one} twice`)
+      seen.add(one)
+    }
+    const stray = subnets.find((one) => !names.includes(one.slice(0, one.indexOf('/'))))
+    if (stray !== undefined) throw new Error(`SHARED_SPACES: there is no cluster of ${stray}`)
+  }
+  return spaces
+}
 
 /** The names of all clusters, the default one first. Throws where CLUSTERS cannot be read. */
 export function clusterNames(variables: ClusterVariables): readonly string[] {
@@ -58,11 +91,12 @@ export function variablesOf(variables: ClusterVariables & Variables, named: stri
   }
 }
 
-/** Reads both variables whole. */
+/** Reads the variables whole. */
 export function clustersError(variables: ClusterVariables & Variables): string | undefined {
   try {
     const names = entriesOf(variables).map((entry) => entry.name)
     for (const one of names) variablesOf(variables, one)
+    spacesOf(variables)
     const stray = Object.keys(secretsOf(variables)).find((one) => !names.includes(one))
     return stray === undefined ? undefined : `CLUSTER_SECRETS names ${stray}, which CLUSTERS does not`
   } catch (error) {

@@ -14,6 +14,7 @@ import type { CommandPorts } from '../shared/command/ports.ts'
 import { release } from '../shared/command/release.ts'
 import { repair } from '../shared/command/repair/repair.ts'
 import { reserve } from '../shared/command/reserve.ts'
+import type { SharedSpaces } from '../shared/command/spaces.ts'
 import { mayHaveLedger, spared } from '../shared/command/spared.ts'
 import { subnets } from '../shared/command/subnet-list.ts'
 import { deleteSubnet, putSubnet, subnet, suggest } from '../shared/command/subnets.ts'
@@ -37,7 +38,13 @@ import { type AccessVariables, accessSettingsOf } from './access/settings.ts'
 import { judges } from './admission/judges.ts'
 import type { Berth } from './berth.ts'
 import { type ChatVariables, chatSettingsOf } from './chatops/settings.ts'
-import { type ClusterVariables, clusterNames, DEFAULT_CLUSTER, variablesOf } from './clusters.ts'
+import {
+  type ClusterVariables,
+  clusterNames,
+  DEFAULT_CLUSTER,
+  sharedSpaceOf,
+  variablesOf,
+} from './clusters.ts'
 import type { EventBox } from './events/box.ts'
 import type { OutwardBindings } from './events/outward.ts'
 import { type EventSettings, type EventVariables, eventSettingsOf } from './events/settings.ts'
@@ -59,6 +66,8 @@ import type { Hook } from './objects/hook.ts'
 import { hookBox } from './objects/hook-client.ts'
 import { type KubernetesBindings, kubernetesClient, reviewsClient } from './objects/kubernetes-client.ts'
 import { ovnClient } from './objects/ovn-client.ts'
+import type { SharedSpace } from './objects/shared-space.ts'
+import { sharedSpaceClient } from './objects/shared-space-client.ts'
 import { subnetClient } from './objects/subnet-client.ts'
 import { readiness } from './readiness.ts'
 import { type Settings, settingsOf, type Variables } from './settings.ts'
@@ -137,6 +146,7 @@ interface Namespaces {
   readonly Cluster: DurableObjectNamespace<Cluster>
   readonly Events: DurableObjectNamespace<Events>
   readonly Hook: DurableObjectNamespace<Hook>
+  readonly SharedSpace: DurableObjectNamespace<SharedSpace>
 }
 
 /** The Worker's own Durable Objects; the runtime offers them by class name. */
@@ -147,6 +157,7 @@ export function objectPorts(env: Env): {
   readonly settings: Settings
   readonly cluster: ClusterPort
   readonly ovn: OvnPort
+  readonly spaces: SharedSpaces
   readonly events: EventBox
   readonly log: Log
   /** How Berth writes here; undefined where it does not. */
@@ -160,7 +171,20 @@ export function objectPorts(env: Env): {
     const allowed = await mayWrite(env, cluster, settings)
     return allowed.ok ? allowed.value : undefined
   }
-  return { settings, cluster, ovn: ovnPort(env, settings), events: eventPort(), log: consoleLog, inCharge }
+  const ovn = ovnPort(env, settings)
+  const spaces = sharedSpaces(env)
+  return { settings, cluster, ovn, spaces, events: eventPort(), log: consoleLog, inCharge }
+}
+
+/** The shared spaces that Subnets of this cluster are members of. */
+function sharedSpaces(env: Env): SharedSpaces {
+  const cluster = clusterOf(env)
+  return (subnet) => {
+    const space = sharedSpaceOf(env, cluster, subnet)
+    return space === undefined
+      ? undefined
+      : sharedSpaceClient(namespaces().SharedSpace, space, `${cluster}/${subnet}`)
+  }
 }
 
 /** What the Cluster object needs to be the mirror of a real cluster. */
@@ -302,6 +326,7 @@ export function berthOf(env: Env): Berth {
       keepVmIp: settings.keepVmIp,
       account: settings.account,
     },
+    spaces: sharedSpaces(env),
     background: waitUntil,
     ...(mirror
       ? { mirror: { learn: (name) => mirror.learn(name, settings.waitMs), peek: mirror.peek } }

@@ -13,6 +13,7 @@ export { Access } from './objects/access.ts'
 export { Cluster } from './objects/cluster.ts'
 export { Events } from './objects/events.ts'
 export { Hook } from './objects/hook.ts'
+export { SharedSpace } from './objects/shared-space.ts'
 export { Subnet } from './objects/subnet.ts'
 
 /** Put into the bindings by the entrypoint below; no variable can have this name. */

@@ -33,6 +33,7 @@ export const WORKER_VARIABLES = [
   'EVENT_SECRETS',
   'CLUSTERS',
   'CLUSTER_SECRETS',
+  'SHARED_SPACES',
 ] as const
 
 /** Those of them that are set, with their values. An empty value counts as unset. */

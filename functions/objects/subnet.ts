@@ -23,7 +23,8 @@ import type { SpacePorts } from '../../shared/ledger/space.ts'
 import type { Log } from '../../shared/log.ts'
 import type { Problem } from '../../shared/problem.ts'
 import { systemRandom } from '../../shared/random.ts'
-import { type Env, envOfObject, objectPorts } from '../env.ts'
+import { sharedSpaceOf } from '../clusters.ts'
+import { clusterOf, type Env, envOfObject, objectPorts } from '../env.ts'
 import type { EventBox } from '../events/box.ts'
 import { durableObjectSql } from './sql.ts'
 
@@ -41,6 +42,8 @@ const TELL_MS = 5_000
 const HAND_ON_MS = 10_000
 /** Events handed on in one call. */
 const HANDED_ON_AT_ONCE = 500
+/** Rows told to a shared space in one call; what is left makes the next alarm come at once. */
+const SETTLED_AT_ONCE = 500
 /** How soon an alarm that met storage newer than the code looks again. */
 const TOO_NEW_RETRY_MS = 60_000
 
@@ -58,11 +61,12 @@ export class Subnet extends DurableObject<Env> {
     super(state, env)
     this.#env = envOfObject(env, state.id.name?.split('/')[0])
     const { settings } = objectPorts(this.#env)
+    const sharedSpace = sharedSpaceOf(this.#env, clusterOf(this.#env), this.#subnetName)
     this.#opened = openLedger({
       sql: durableObjectSql(state.storage),
       clock: systemClock,
       random: systemRandom,
-      settings: settings.ledger,
+      settings: { ...settings.ledger, ...(sharedSpace === undefined ? {} : { sharedSpace }) },
     })
     if (this.#opened instanceof StorageTooNew) return
     state.blockConcurrencyWhile(async () => {
@@ -199,6 +203,7 @@ export class Subnet extends DurableObject<Env> {
       }
       const worked = Promise.all(Array.from({ length: DRIVEN_AT_ONCE }, worker))
         .then(() => this.#tell(cluster, log))
+        .then(() => this.#settleShared())
         .then(() => this.#handOnInTime(events))
         .finally(() => done.abort())
       await Promise.all([worked, this.#lookUntil(done.signal)])
@@ -212,15 +217,15 @@ export class Subnet extends DurableObject<Env> {
 
   /** Drives an operation whose driver fell silent, as far as there is time. */
   async #finish(op: string): Promise<void> {
-    const { cluster, ovn, settings, log } = objectPorts(this.#env)
+    const { cluster, ovn, settings, spaces, log } = objectPorts(this.#env)
     const askedMs = systemClock.nowMs()
     const taken = this.#ledger.takeOver(op)
     if (!taken) return
     log.write('info', 'operation taken over', { operation: op })
-    const calls = { keepVmIp: settings.keepVmIp }
+    const calls = { keepVmIp: settings.keepVmIp, ovn: settings.northbound !== undefined }
     // A call that hangs must not keep the alarm from the operations behind it; its driver's token is stale by then.
     const driven = drive(
-      { ledger: this.#ledger, cluster, ovn, clock: systemClock, settings: calls },
+      { ledger: this.#ledger, cluster, ovn, spaces, clock: systemClock, settings: calls },
       taken.leases,
       taken.next,
       { budgetMs: ALARM_BUDGET_MS, askedMs, restMs: ALARM_REST_MS },
@@ -252,6 +257,25 @@ export class Subnet extends DurableObject<Env> {
       return LATE
     })
     this.#ledger.reported(told === LATE ? untold(due) : told)
+  }
+
+  /** Tells the shared space what other clusters must not have; it is told again until it has answered. */
+  async #settleShared(): Promise<void> {
+    const { spaces, log } = objectPorts(this.#env)
+    const space = spaces(this.#subnetName)
+    const rows = space ? this.#ledger.unsettled(SETTLED_AT_ONCE) : []
+    if (!space || rows.length === 0) return
+    const answers = await within(systemClock, TELL_MS, space.settle(rows)).catch(
+      (error: unknown): typeof LATE => {
+        log.write('warn', 'shared space not told', { reason: reasonOf(error) })
+        return LATE
+      },
+    )
+    if (answers !== LATE) this.#ledger.settledShared(rows, answers)
+  }
+
+  get #subnetName(): string {
+    return this.ctx.id.name?.split('/')[1] ?? ''
   }
 
   /** Events that cannot be handed on now stay where they are, for the next alarm. */

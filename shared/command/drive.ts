@@ -6,6 +6,7 @@ import type { OvnPort } from '../ovn/port.ts'
 import { type CallSettings, evidenceOf, requestsOf } from './evidence.ts'
 import { holdersEvidence } from './holders.ts'
 import { isPortCall, portEvidence, portRequests } from './port-evidence.ts'
+import { asksOvn, type SharedSpaces, takeVacant } from './spaces.ts'
 
 /** How a drive ended: with the operation's answer, or still open (the alarm goes on). */
 export type Driven =
@@ -18,6 +19,7 @@ export interface DrivePorts {
   readonly ovn: OvnPort
   readonly clock: Clock
   readonly settings: CallSettings
+  readonly spaces?: SharedSpaces
 }
 
 /**
@@ -89,7 +91,15 @@ async function send(
   }
   const asked = pairs.map(({ call, lease }) => requestsOf(call, lease, ports.settings))
   const requests = asked.flat()
-  const looked = pairs.map(({ call, lease }) => (isPortCall(call) ? portRequests(call, lease) : []))
+  // What another cluster has is not looked for any further.
+  const elsewhere = await takeVacant(
+    ports.spaces,
+    pairs.filter(({ call }) => call.verb === 'vacancy'),
+  )
+  const looked = pairs.map(({ call, lease }) => {
+    const asks = call.verb !== 'vacancy' || (!elsewhere.has(call) && asksOvn(call, lease, ports.settings))
+    return isPortCall(call) && asks ? portRequests(call, lease) : []
+  })
   const lookups = looked.flat()
   const [replies, said, holders] = await Promise.all([
     requests.length > 0 ? ports.cluster.send(requests) : [],
@@ -102,7 +112,10 @@ async function send(
   let from = 0
   let heard = 0
   return pairs.map(({ call, lease }, index) => {
+    const met = elsewhere.get(call)
+    if (met) return met
     if (isPortCall(call)) {
+      if (looked[index]?.length === 0) return { item: call.item, result: 'absent' }
       const answers = said.slice(heard, heard + (looked[index]?.length ?? 0))
       heard += answers.length
       return portEvidence(call, answers)

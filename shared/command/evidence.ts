@@ -40,7 +40,7 @@ export function objectOf(lease: LeaseView, authority: 'alone' | 'beside'): IpObj
 }
 
 /** What of the settings a call depends on. */
-export type CallSettings = Pick<CommandSettings, 'keepVmIp'>
+export type CallSettings = Pick<CommandSettings, 'keepVmIp' | 'ovn'>
 
 /**
  * The requests behind a call of the ledger: one, but for an owner, who may be alive in several places. Every DELETE has

@@ -1,5 +1,5 @@
 import { LATE, within } from '../clock.ts'
-import { PORT_PREFIX, VIP_PREFIX } from '../kube-ovn/names.ts'
+import { AWAY_PREFIX, PORT_PREFIX, VIP_PREFIX } from '../kube-ovn/names.ts'
 import { isOvnProvider } from '../kube-ovn/pod-nets.ts'
 import type { LeaseView } from '../ledger/port.ts'
 import { portOwner } from './port-evidence.ts'
@@ -18,7 +18,8 @@ export async function withPort(
   const { settings, ovn, clock } = ports
   const { name, state, provider } = lease
   const isOurs = state === 'held' || state === 'bound' || state === 'stranded' || state === 'releasing'
-  const hasPort = isOvnProvider(provider) && !name.startsWith(VIP_PREFIX) && !name.startsWith(PORT_PREFIX)
+  const isObject = [VIP_PREFIX, PORT_PREFIX, AWAY_PREFIX].every((prefix) => !name.startsWith(prefix))
+  const hasPort = isOvnProvider(provider) && isObject
   if (!settings.ovn || !isOurs || !hasPort) return shown
   const asked = ovn.send([{ verb: 'name', owner: portOwner(lease) }])
   const answers = await within(clock, LOOK_MS, asked)

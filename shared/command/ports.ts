@@ -7,6 +7,7 @@ import type { Problem } from '../problem.ts'
 import type { Random } from '../random.ts'
 import type { Result } from '../result.ts'
 import type { Windows } from './facts.ts'
+import type { SharedSpaces } from './spaces.ts'
 
 /** What a saga is given. No saga reaches for anything else. */
 export interface CommandPorts {
@@ -19,6 +20,8 @@ export interface CommandPorts {
   readonly random: Random
   readonly log: Log
   readonly settings: CommandSettings
+  /** Where Subnets of several clusters share one network. */
+  readonly spaces?: SharedSpaces
   /** Where a mirror tells the ledgers of the cluster's IP objects. */
   readonly mirror?: MirrorPort
   /** Lets work go on after the answer has left, where the runtime can. Nothing that must happen may rest on it. */

@@ -1,31 +1,52 @@
 import { LATE, within } from '../clock.ts'
 import { isOvnProvider } from '../kube-ovn/pod-nets.ts'
-import type { LeaseView } from '../ledger/port.ts'
+import type { Carried, LeaseView } from '../ledger/port.ts'
 import { type Finding, type Problem, problem } from '../problem.ts'
 import { err, ok, type Result } from '../result.ts'
+import { inWords } from '../spaces/port.ts'
 import { type PortCall, portEvidence, portRequests } from './port-evidence.ts'
 import type { CommandPorts } from './ports.ts'
+import { holdingOf, takeVacant } from './spaces.ts'
 import type { ReserveItem } from './types.ts'
 
 const SILENT = 'OVN does not say whether the address is vacant'
+const SPACE_SILENT = 'the shared space does not say whether another cluster has the address'
 
 /** How long a preview waits for OVN. */
 const LOOK_MS = 2_000
 
+/** Who has what was chosen: a logical switch port, or a name in another cluster of a shared space. */
+export type Carrier = Omit<Carried, 'name' | 'operation'>
+
 /**
- * The port that carries an address of this lease; undefined where none does, and where ports are not looked at.
- * @returns `unavailable` where OVN does not say, `port_exists` where the name is not vacant any more
+ * Who has an address of a hold made at admission, which is taken from the shared space by this; undefined where nobody
+ * has, and where nobody is asked.
+ * @returns `unavailable` where OVN or the space does not say, `port_exists` where the name is not vacant any more
  */
 export async function carrierOf(
+  ports: CommandPorts,
+  lease: LeaseView,
+): Promise<Result<Carrier | undefined, Problem>> {
+  const call = { item: 0, verb: 'vacancy' } as const
+  const taken = await within(ports.clock, LOOK_MS, takeVacant(ports.spaces, [{ call, lease }]))
+  const met = taken === LATE ? LATE : taken.get(call)
+  if (met === LATE || (met && met.result !== 'held'))
+    return err(problem('unavailable', SPACE_SILENT, { retryAfterMs: 1_000 }))
+  if (!met) return portOf(ports, lease)
+  const { item: _item, result: _held, by, ...rest } = met
+  return ok({ port: by, ...rest })
+}
+
+async function portOf(
   { ovn, clock, settings }: CommandPorts,
   lease: LeaseView,
-): Promise<Result<string | undefined, Problem>> {
+): Promise<Result<Carrier | undefined, Problem>> {
   if (!settings.ovn || settings.authority === 'beside' || !isOvnProvider(lease.provider)) return ok(undefined)
   const call: PortCall = { item: 0, verb: 'vacancy' }
   const said = await within(clock, LOOK_MS, ovn.send(portRequests(call, lease)))
   const evidence = said === LATE ? undefined : portEvidence(call, said)
   if (evidence?.result === 'absent') return ok(undefined)
-  if (evidence?.result === 'held') return ok(evidence.by)
+  if (evidence?.result === 'held') return ok({ port: evidence.by })
   return evidence?.result === 'port' || evidence?.result === 'spared'
     ? err(problem('port_exists', `logical switch port ${lease.name} was made meanwhile`))
     : err(problem('unavailable', SILENT, { retryAfterMs: 1_000 }))
@@ -38,6 +59,45 @@ export async function carrierOf(
  * @param leases as the ledger would give them; those with an object of their own are not looked at
  */
 export async function previewPorts(
+  ports: CommandPorts,
+  leases: readonly LeaseView[],
+  items: readonly ReserveItem[],
+): Promise<readonly Finding[]> {
+  const [away, carried] = await Promise.all([
+    previewSpaces(ports, leases, items),
+    previewCarriers(ports, leases, items),
+  ])
+  return [...away, ...carried]
+}
+
+/** What was asked for and another cluster of the shared space has. */
+async function previewSpaces(
+  { spaces, clock }: CommandPorts,
+  leases: readonly LeaseView[],
+  items: readonly ReserveItem[],
+): Promise<readonly Finding[]> {
+  const fresh = leases.flatMap((lease, item) => (lease.uid === undefined ? [{ lease, item }] : []))
+  const [first] = fresh
+  const space = first && spaces?.(first.lease.subnet)
+  if (!space) return []
+  const looked = space.look(fresh.map(({ lease }) => holdingOf(lease))).catch((): undefined => undefined)
+  const said = await within(clock, LOOK_MS, looked)
+  if (said === LATE || said === undefined) return [{ code: 'unavailable', message: SPACE_SILENT }]
+  return fresh.flatMap(({ item }, index): Finding[] => {
+    const answer = said[index]
+    if (answer?.result !== 'held') return []
+    const { v4IpAddress, v6IpAddress, macAddress } = items[item] ?? {}
+    const about = leases.length > 1 ? { item } : {}
+    const message = `${inWords(answer.by)} has ${answer.by.value}`
+    if (answer.by.what === 'mac')
+      return macAddress === undefined ? [] : [{ code: 'mac_taken', field: 'macAddress', message, ...about }]
+    if (v4IpAddress === undefined && v6IpAddress === undefined) return []
+    const field = v4IpAddress === answer.by.value || v6IpAddress === undefined ? 'v4IpAddress' : 'v6IpAddress'
+    return [{ code: 'address_taken', field, message, ...about }]
+  })
+}
+
+async function previewCarriers(
   { ovn, clock, settings }: CommandPorts,
   leases: readonly LeaseView[],
   items: readonly ReserveItem[],

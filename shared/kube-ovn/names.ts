@@ -44,6 +44,8 @@ export const ANNOTATION_FENCED = 'berth/fenced'
 export const VIP_PREFIX = 'vip/'
 /** Before the name of a logical switch port, in the name of the row that keeps its address from others. */
 export const PORT_PREFIX = 'port/'
+/** The same before the cluster and the port name of somebody else who has the address in a shared space. */
+export const AWAY_PREFIX = 'away/'
 
 /** Kinds of owner a reserved IP may have [pkg/controller/ip.go:150-207]. */
 export const POD_TYPES = ['', 'StatefulSet', 'VirtualMachine'] as const

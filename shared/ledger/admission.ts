@@ -8,7 +8,7 @@ import type { ItemState } from './operations.ts'
 import type { Carried, Opened } from './port.ts'
 import { withUse } from './quota.ts'
 import type { Space, Verdict } from './space.ts'
-import { choosingAgain } from './vacancy.ts'
+import { choosingAgain, holder } from './vacancy.ts'
 
 /**
  * A hold whose object somebody else writes (admission). There is no call to make: the object is seen (observe), or it is
@@ -66,18 +66,26 @@ export function admittedAgain(space: Space, row: LeaseRow): Verdict<Opened> {
  * A logical switch port carries the address just held, and nobody was told of the hold yet: another address takes its
  * place, or there is none. Once an answer may have left, its object may come: that hold stays what it is.
  */
-export function carried(space: Space, { name, operation, port }: Carried): Opened {
+export function carried(space: Space, { name, operation, port, away, what, others }: Carried): Opened {
   return space.transaction((): Verdict<Opened> => {
     const op = space.ops.get(operation)
     const [item] = op?.items ?? []
     if (op?.state !== 'running' || op.kind !== 'admission' || item?.nic !== name || item.admitted !== 1) {
-      const why = problem('unavailable', `logical switch port ${port} carries the address; try again`, {
+      const why = problem('unavailable', `${holder(port, away)} has the address; try again`, {
         retryAfterMs: 1_000,
       })
       return { commit: false, value: { kind: 'busy', op: operation, problem: why } }
     }
     const { admitted: _untold, ...untold } = item
-    const items = choosingAgain(space, op.id, [{ ...untold, taken: port }])
+    const items = choosingAgain(space, op.id, [
+      {
+        ...untold,
+        taken: port,
+        ...(away === undefined ? {} : { away }),
+        ...(what ? { what } : {}),
+        ...(others ? { others } : {}),
+      },
+    ])
     const [other] = items
     const row = other && space.leases.get(other.nic, other.id)
     if (!other || !row || row.state !== 'held') {

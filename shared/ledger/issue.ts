@@ -67,11 +67,14 @@ export function issue(space: Space, op: OpRow, write: 'insert' | 'update'): Next
     nextMs: space.nowMs + space.settings.driveMs,
     updatedAt: space.clock.nowMs(),
   })
-  if (calls.some(({ verb }) => !READS.has(verb))) {
+  if (calls.some(({ verb }) => !READS.has(verb) || (verb === 'vacancy' && isTaking(space)))) {
     space.ops.openAttempt(op.id, attempt, op.driver, space.nowMs, calls)
   }
   return { kind: 'send', op: op.id, driver: op.driver, attempt, sendMs: space.settings.sendMs, calls }
 }
+
+/** In a shared space to look whether an address is vacant is to take it. */
+const isTaking = ({ settings }: Space) => settings.sharedSpace !== undefined
 
 /** Whether news of the controller's doings lets it go on. */
 function listening(items: readonly ItemState[]): { readonly listens?: true } {

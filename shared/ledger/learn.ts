@@ -226,7 +226,7 @@ export function standing(phase: Phase, items: readonly ItemState[]): Standing {
     retryAfterMs ??= failure.retryAfterMs
     findings.push({
       code: failure.code,
-      field: 'name',
+      field: failure.field ?? 'name',
       message: failure.detail,
       ...(items.length > 1 ? { item: index } : {}),
     })

@@ -1,5 +1,6 @@
 import { type Problem, problem, problemOf } from '../problem.ts'
 import { err, ok, type Result } from '../result.ts'
+import type { Settlement, Taken } from '../spaces/port.ts'
 import { carried } from './admission.ts'
 import { adopt } from './adopt-request.ts'
 import { nextAlarmMs, tick } from './alarm.ts'
@@ -37,6 +38,7 @@ import { findingOf } from './refusals.ts'
 import { refuse, release } from './release.ts'
 import { inspect, RepairRate, repair } from './repair.ts'
 import { type ReportOutcomes, type Reports, reported, reports } from './reports.ts'
+import { settled, unsettled } from './shared-marks.ts'
 import { Space, type SpacePorts } from './space.ts'
 import { report, resume, takeOver } from './steps.ts'
 import { announce, configure, preview, previewNew, propose, retire, subnetGone } from './subnet.ts'
@@ -82,6 +84,16 @@ export class Ledger implements LedgerPort {
   /** Entries up to `seq` are kept elsewhere now. */
   handedOn(seq: number): void {
     this.space?.feed.handedOn(seq)
+  }
+
+  /** Rows that the shared space is to be told of. */
+  unsettled(limit: number): readonly Settlement[] {
+    return this.space ? unsettled(this.space, limit) : []
+  }
+
+  /** What it said to that. */
+  settledShared(rows: readonly Settlement[], answers: readonly Taken[]): void {
+    if (this.space) settled(this.space, rows, answers)
   }
 
   /** Makes the caller the driver of an operation that fell silent. */

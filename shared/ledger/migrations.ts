@@ -3,6 +3,7 @@ import type { Sql } from '../sql.ts'
 import { FEED_TABLE } from './feed.ts'
 import { createTables, SCHEMA_VERSION } from './schema.ts'
 import { createObserved } from './schema-observed.ts'
+import { SHARED_TABLES } from './shared-marks.ts'
 
 /**
  * Version 1 to 2. New statements go to the end, or under a heading of their own.
@@ -41,6 +42,10 @@ export const MIGRATIONS: readonly ((sql: Sql) => void)[] = [
   (sql) => {
     sql.run(`ALTER TABLE op ADD COLUMN tenant TEXT NOT NULL DEFAULT ''`)
     sql.run(FEED_TABLE)
+  },
+  // 4: shared spaces.
+  (sql) => {
+    for (const statement of SHARED_TABLES) sql.run(statement)
   },
 ]
 

@@ -2,9 +2,9 @@ import type { Sql } from '../sql.ts'
 
 /**
  * What a reader of a reservation should be told. contested: who else is there. changed: its object says something else.
- * waiting: what its release waits for.
+ * waiting: what its release waits for. elsewhere: who has its address or MAC in another cluster of a shared space.
  */
-export type NoteKind = 'contested' | 'changed' | 'waiting'
+export type NoteKind = 'contested' | 'changed' | 'waiting' | 'elsewhere'
 
 /** Notes by reservation. There are few, so all are kept in memory. */
 export class Notes {

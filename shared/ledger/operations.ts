@@ -67,6 +67,14 @@ export type Stage =
   | 'witness'
   | 'finalize'
 
+/** Why an item ends in a refusal. `field`: what of the wish, where it is not its name. */
+export interface Failure {
+  readonly code: ProblemCode
+  readonly detail: string
+  readonly field?: string
+  readonly retryAfterMs?: number
+}
+
 export interface ItemState {
   readonly nic: string
   readonly id: string
@@ -119,11 +127,16 @@ export interface ItemState {
   readonly next?: 'delete' | 'unfinalize'
   /** uuid of the owner's logical switch port, as last read. */
   readonly port?: string
-  /** The logical switch port that carries the address chosen. */
+  /** The logical switch port that carries the address chosen; with `away`, the port name in that cluster. */
   readonly taken?: string
+  /** The cluster of a shared space that has what was chosen, and what of it. */
+  readonly away?: string
+  readonly what?: 'v4' | 'v6' | 'mac'
+  /** Further addresses that others of the shared space have, just told. */
+  readonly others?: readonly string[]
   /** Why its port was left alone. */
   readonly spared?: string
-  readonly failure?: { readonly code: ProblemCode; readonly detail: string; readonly retryAfterMs?: number }
+  readonly failure?: Failure
 }
 
 /** One call a driver is asked to make. The driver knows what the object looks like; the ledger knows which and when. */
@@ -155,8 +168,8 @@ export type Call =
   | { readonly item: number; readonly verb: 'owner' }
   /** Who has its logical switch port. */
   | { readonly item: number; readonly verb: 'port' }
-  /** Who has its port name, and who its addresses. */
-  | { readonly item: number; readonly verb: 'vacancy' }
+  /** Who has its port name, and who its addresses; in a shared space, takes them. */
+  | { readonly item: number; readonly verb: 'vacancy'; readonly beside?: true }
   /** Cut the port of that uuid, if it still is the owner's. */
   | { readonly item: number; readonly verb: 'cut'; readonly uuid: string }
   /** Put our marks on an object that is there; `complete`: and all that a reservation says. */
@@ -197,8 +210,15 @@ export type Evidence =
     }
   /** The owner's logical switch port is there. */
   | { readonly item: number; readonly result: 'port'; readonly uuid: string }
-  /** Another port carries an address; `by`: its name. */
-  | { readonly item: number; readonly result: 'held'; readonly by: string }
+  /** Another port carries an address; `by`: its name. `away`: the cluster, where another one has `what`. */
+  | {
+      readonly item: number
+      readonly result: 'held'
+      readonly by: string
+      readonly away?: string
+      readonly what?: 'v4' | 'v6' | 'mac'
+      readonly others?: readonly string[]
+    }
   /** There is a port, and it is to be left alone; or nobody looks after ports. */
   | { readonly item: number; readonly result: 'spared'; readonly why: string }
   /** May have been carried out, may be still. */
@@ -319,7 +339,7 @@ export function nextCall(item: ItemState, index: number, nowMs: number): Call | 
     case 'port':
       return { item: index, verb: 'port' }
     case 'vacant':
-      return { item: index, verb: 'vacancy' }
+      return { item: index, verb: 'vacancy', ...besideOf(item) }
     case 'cut':
       return item.port === undefined
         ? { item: index, verb: 'port' }

@@ -357,11 +357,14 @@ export type IpNews =
       readonly mode?: Mode
     }
 
-/** A hold made at admission, by its name and operation, and the logical switch port that carries its address. */
+/** A hold made at admission, by its name and operation, and who has its address: a logical switch port, or a name in another cluster. */
 export interface Carried {
   readonly name: string
   readonly operation: string
   readonly port: string
+  readonly away?: string
+  readonly what?: 'v4' | 'v6' | 'mac'
+  readonly others?: readonly string[]
 }
 
 export interface LedgerPort {

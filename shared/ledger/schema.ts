@@ -1,9 +1,10 @@
 import type { Sql } from '../sql.ts'
 import { FEED_TABLE } from './feed.ts'
 import { createObserved } from './schema-observed.ts'
+import { SHARED_TABLES } from './shared-marks.ts'
 
 /** The ledger's tables. `migrations.ts` decides when they are made or changed; a reader of any other file finds the columns here. */
-export const SCHEMA_VERSION = 3
+export const SCHEMA_VERSION = 4
 
 /**
  * Times: `*_ms` is ledger time (elapsed.ts) where it is compared, wall time (`*_at`) where it is shown. slow_ms,
@@ -67,4 +68,5 @@ export function createTables(sql: Sql): void {
   for (const statement of TABLES) sql.run(statement)
   createObserved(sql)
   sql.run(FEED_TABLE)
+  for (const statement of SHARED_TABLES) sql.run(statement)
 }

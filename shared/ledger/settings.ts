@@ -20,6 +20,8 @@ export interface LedgerSettings {
   readonly feed: boolean
   /** Logical switch ports are looked after (OVN_NB): no object is deleted before its port is cut. */
   readonly ovn: boolean
+  /** Which shared space the Subnet is a member of (shared/spaces). */
+  readonly sharedSpace?: string
 }
 
 export const DEFAULT_SETTINGS: LedgerSettings = {

@@ -22,6 +22,7 @@ import { SqlPageStore } from './pages.ts'
 import { applyPools, withPools } from './pools.ts'
 import type { Answer, LeaseView, Mode, SubnetFacts } from './port.ts'
 import type { LedgerSettings } from './settings.ts'
+import { isForOthers, SharedMarks } from './shared-marks.ts'
 import { Sightings } from './sightings.ts'
 import { Usage } from './usage.ts'
 
@@ -66,6 +67,8 @@ export class Space {
   readonly outbox: Outbox
   readonly feed: Feed
   readonly counters: CountersDue
+  /** What other clusters of a shared space are to be told. */
+  readonly shared: SharedMarks
   /** Reservations by namespace. */
   readonly usage: Usage
   private record: SubnetRecord | undefined
@@ -102,6 +105,7 @@ export class Space {
       this.recounted(before, after)
       this.usage.changed(before, after)
       this.tell(before, after)
+      this.markForOthers(before, after)
     })
     this.usage = new Usage(this.leases, () => this.wrote)
     this.feed = new Feed(this.sql, this.random)
@@ -113,6 +117,7 @@ export class Space {
     this.sightings = new Sightings(this.sql)
     this.outbox = new Outbox(this.sql, (ledgerMs) => this.dueAt(ledgerMs))
     this.counters = new CountersDue((ledgerMs) => this.dueAt(ledgerMs))
+    this.shared = new SharedMarks(this.sql, (ledgerMs) => this.dueAt(ledgerMs))
     const state = this.sql.first<{ ledger_ms: number; slow_ms: number; wall_ms: number; counts: string }>(
       `SELECT ledger_ms, slow_ms, wall_ms, counts FROM state WHERE id = 0`,
     )
@@ -121,6 +126,7 @@ export class Space {
       : { ledgerMs: 1, slowMs: 1, wallMs: this.clock.nowMs() }
     this.counted = state ? (JSON.parse(state.counts) as Counts) : noCounts()
     this.load()
+    this.join()
     // Whether the last change was told is not known any more.
     if (this.record) this.countersChanged()
     this.findDue()
@@ -180,6 +186,7 @@ export class Space {
       this.claims.nextDue(),
       this.outbox.nextDue(),
       this.counters.dueMs,
+      this.settings.sharedSpace === undefined ? undefined : this.shared.nextDue(),
       nextLanded(this),
     ].filter((at) => at !== undefined)
     this.earliestDueMs = due.length > 0 ? Math.min(...due) : undefined
@@ -369,7 +376,7 @@ export class Space {
     return {
       id: row.id,
       state,
-      contested: row.contested || this.isOutdone(row),
+      contested: row.contested || this.isOutdone(row) || this.notes.get(row.id, 'elsewhere') !== undefined,
       cluster: facts.cluster,
       subnet: facts.name,
       provider: facts.provider,
@@ -466,6 +473,27 @@ export class Space {
     const row = after ?? before
     if (type === undefined || !row) return
     this.tellOf(type, row.nic, toldOf(this.view(row, after?.state ?? 'free')))
+  }
+
+  /** Leaves word that somebody else is there too. */
+  tellContested(row: LeaseRow): void {
+    this.tellOf('contested', row.nic, toldOf(this.view(row)))
+  }
+
+  private markForOthers(before: LeaseRow | undefined, after: LeaseRow | undefined): void {
+    const row = after ?? before
+    if (this.settings.sharedSpace === undefined || !row || !isForOthers(before, after)) return
+    this.shared.put(row, this.nowMs)
+  }
+
+  /** A Subnet that has become a member of a shared space tells what it has. */
+  private join(): void {
+    const { sharedSpace } = this.settings
+    if (sharedSpace === undefined || this.meta('sharedSpace') === sharedSpace) return
+    this.sql.transaction(() => {
+      this.setMeta('sharedSpace', sharedSpace)
+      this.shared.putAll(this.nowMs)
+    })
   }
 
   /** Leaves word of something that happened here. */

@@ -8,6 +8,7 @@ import { issue, rowOf, timing } from './issue.ts'
 import { inTime, learn, standing, turnBack } from './learn.ts'
 import type { LeaseRow } from './lease.ts'
 import type { OpRow } from './op.ts'
+import type { Evidence } from './operations.ts'
 import type { LeaseView, Next, Report } from './port.ts'
 import { withUse } from './quota.ts'
 import { mending } from './repair.ts'
@@ -34,9 +35,16 @@ export function report(space: Space, told: Report): Next {
       if (!item) throw new Error(`operation ${op.id} has no item ${evidence.item}`)
       items[evidence.item] = learn(op.phase, item, evidence, at)
     }
-    space.ops.closeAttempt(op.id, told.attempt, learnt)
+    space.ops.closeAttempt(op.id, told.attempt, learnt.map(withoutOthers))
     return { commit: true, value: advance(space, { ...op, items }) }
   })
+}
+
+/** What others have is kept in rows of its own (vacancy.ts). */
+function withoutOthers(evidence: Evidence): Evidence {
+  if (evidence.result !== 'held') return evidence
+  const { others: _, ...rest } = evidence
+  return rest
 }
 
 /** The next step for a driver that waited; `lost` if somebody else drives by now. */

@@ -4,8 +4,8 @@
  * another port carries is given up: for another one where the ledger chose it, else the reserve is refused.
  */
 import { QUICK } from '../elapsed.ts'
-import { formatAddress } from '../ipam/address.ts'
-import { PORT_PREFIX } from '../kube-ovn/names.ts'
+import { formatAddress, parseAddress } from '../ipam/address.ts'
+import { AWAY_PREFIX, PORT_PREFIX } from '../kube-ovn/names.ts'
 import { isOvnProvider } from '../kube-ovn/pod-nets.ts'
 import type { Finding } from '../problem.ts'
 import { allocated } from './hold.ts'
@@ -13,13 +13,18 @@ import { reservationId } from './ids.ts'
 import type { LeaseRow } from './lease.ts'
 import { wishOf } from './met.ts'
 import { delayed, type Evidence, type ItemState, isLate, refused, type Timing } from './operations.ts'
+import { isInside } from './place.ts'
 import type { Space } from './space.ts'
 
 /** How long an address that a port was seen with is kept from others before it may be tried again, at least. */
 const LEAST_REST_MS = 60_000
 
-/** The first stage of what is to be posted. Beside the controller ports are its own affair, and Pods are looked at. */
+/**
+ * The first stage of what is to be posted. Beside the controller ports are its own affair, and Pods are looked at. In a
+ * shared space the address is taken there before anything else.
+ */
 export function firstStage(space: Space): 'pod' | 'vacant' | 'post' {
+  if (space.settings.sharedSpace !== undefined) return 'vacant'
   if (space.begun.beside) return 'pod'
   return space.settings.ovn && isOvnProvider(space.subnet?.facts.provider ?? '') ? 'vacant' : 'post'
 }
@@ -27,7 +32,7 @@ export function firstStage(space: Space): 'pod' | 'vacant' | 'post' {
 export function learnVacancy(item: ItemState, evidence: Evidence, timing: Timing): ItemState {
   switch (evidence.result) {
     case 'absent':
-      return { ...item, stage: item.complete ? 'owner' : 'post', tries: 0 }
+      return { ...item, stage: item.complete ? 'owner' : item.beside ? 'pod' : 'post', tries: 0 }
     case 'port':
       // The object is known: its owner says whether he runs with what it is to get.
       if (item.complete) return { ...item, stage: 'owner', port: evidence.uuid, tries: 0 }
@@ -36,9 +41,7 @@ export function learnVacancy(item: ItemState, evidence: Evidence, timing: Timing
     case 'spared':
       return refused(item, 'port_exists', evidence.why)
     case 'held':
-      return item.fixed?.some((field) => field !== 'mac')
-        ? refused(item, 'address_taken', `logical switch port ${evidence.by} carries the address`)
-        : { ...item, taken: evidence.by }
+      return meetsHolder(item, evidence)
     case 'unsent':
       return item
     case 'later':
@@ -49,11 +52,43 @@ export function learnVacancy(item: ItemState, evidence: Evidence, timing: Timing
     case 'rejected':
     case 'owner':
       return isLate(timing)
-        ? refused(item, 'unavailable', 'OVN did not say in time whether the address is vacant', 1_000)
+        ? refused(
+            item,
+            'unavailable',
+            'OVN did not say in time whether the address is vacant, or the shared space whether it is taken',
+            1_000,
+          )
         : delayed(item, timing, evidence.result === 'later' ? evidence.retryAfterMs : undefined)
     default:
       return evidence satisfies never
   }
+}
+
+const FIELDS = { v4: 'v4IpAddress', v6: 'v6IpAddress', mac: 'macAddress' } as const
+
+/** Somebody has what was chosen: another is chosen in its place, or the wish is refused where its caller chose. */
+function meetsHolder(item: ItemState, evidence: Extract<Evidence, { result: 'held' }>): ItemState {
+  const { by, away, what, others } = evidence
+  const fixed = item.fixed ?? []
+  const isFixed = what === undefined ? fixed.some((field) => field !== 'mac') : fixed.includes(what)
+  if (!isFixed) {
+    return {
+      ...item,
+      taken: by,
+      ...(away === undefined ? {} : { away }),
+      ...(what === undefined ? {} : { what }),
+      ...(others === undefined ? {} : { others }),
+    }
+  }
+  const code = what === 'mac' ? 'mac_taken' : 'address_taken'
+  const verb = away === undefined ? 'carries' : 'has'
+  const back = refused(item, code, `${holder(by, away)} ${verb} the ${what === 'mac' ? 'MAC' : 'address'}`)
+  return what && back.failure ? { ...back, failure: { ...back.failure, field: FIELDS[what] } } : back
+}
+
+/** Who has what was chosen, in words. */
+export function holder(name: string, cluster: string | undefined): string {
+  return cluster === undefined ? `logical switch port ${name}` : `${name} of cluster ${cluster}`
 }
 
 /** There is a port of the name, and the object has no address that its owner could run with. */
@@ -80,19 +115,21 @@ export function portWithoutObject(item: ItemState): ItemState {
  */
 export function choosingAgain(space: Space, op: string, items: readonly ItemState[]): readonly ItemState[] {
   if (items.every(({ taken }) => taken === undefined)) return items
+  for (const { others = [] } of items) for (const address of others) leave(space, address)
   return items.map((item) => {
-    const { taken, ...rest } = item
+    const { taken, away, what, others: _left, ...rest } = item
     const row = taken === undefined ? undefined : space.leases.get(item.nic, item.id)
     if (taken === undefined || row?.state !== 'held') return rest
     const wish = wishOf(item, row)
-    giveUp(space, row, taken)
+    const by: Holder = { name: taken, away, what }
+    giveUp(space, row, by)
     const findings: Finding[] = []
     const other = allocated(space, wish, row.nic, op, space.clock.nowMs(), (finding) =>
       findings.push(finding),
     )
     if (other) return { ...rest, id: other.id, tries: 0 }
     const [why] = findings
-    const carried = `logical switch port ${taken} carries ${spelled(row)}, and no other is left`
+    const carried = `${inTheWay(row, by)}, and no other is left`
     return refused(
       { ...rest, taken },
       why?.code ?? 'unavailable',
@@ -101,27 +138,69 @@ export function choosingAgain(space: Space, op: string, items: readonly ItemStat
   })
 }
 
+interface Holder {
+  readonly name: string
+  /** The cluster, where it is another. */
+  readonly away: string | undefined
+  readonly what: 'v4' | 'v6' | 'mac' | undefined
+}
+
 /** The row becomes one of nobody's that cools down, so that the address is not chosen again at once. */
-function giveUp(space: Space, row: LeaseRow, port: string): void {
+function giveUp(space: Space, row: LeaseRow, by: Holder): void {
+  const { name, away, what } = by
   space.leases.delete(row)
-  space.leases.insert({
-    ...row,
-    nic: `${PORT_PREFIX}${port}`,
-    id: reservationId(space.clock.nowMs(), space.random),
+  const v4 = what === undefined || what === 'v4' ? row.v4 : null
+  const v6 = what === undefined || what === 'v6' ? row.v6 : null
+  // What nobody is in the way of may be chosen again.
+  if (v4 === null && row.v4 !== null) space.allocator.vacate(4, row.v4)
+  if (v6 === null && row.v6 !== null) space.allocator.vacate(6, row.v6)
+  const nic = away === undefined ? `${PORT_PREFIX}${name}` : `${AWAY_PREFIX}${away}/${name}`
+  if (v4 !== null || v6 !== null) space.leases.insert(nobodys(space, nic, { v4, v6 }, inTheWay(row, by)))
+}
+
+/** An address that another cluster has, and nobody here has chosen yet. */
+function leave(space: Space, text: string): void {
+  const parsed = parseAddress(text)
+  if (!parsed.ok) return
+  const { family, value } = parsed.value
+  if (!isInside(space, family, value) || !space.allocator.occupy(family, value)) return
+  const place = family === 4 ? { v4: Number(value), v6: null } : { v4: null, v6: BigInt(value) }
+  const reason = `another cluster of the shared space has ${text}`
+  space.leases.insert(nobodys(space, `${AWAY_PREFIX}${text}`, place, reason))
+}
+
+/** A row of nobody's, which keeps an address from others for a while. */
+function nobodys(space: Space, nic: string, place: Pick<LeaseRow, 'v4' | 'v6'>, reason: string): LeaseRow {
+  const wallMs = space.clock.nowMs()
+  return {
+    nic,
+    ...place,
+    id: reservationId(wallMs, space.random),
     namespace: '',
     podName: '',
     podType: '',
     mac: '',
     pool: '',
     state: 'quarantined',
-    epoch: row.epoch + 1,
+    bit: true,
+    contested: false,
+    epoch: 1,
+    op: '',
+    origin: '',
+    originEpoch: 1,
     uid: null,
     rv: null,
     objectAt: null,
     proofMs: null,
-    reason: `logical switch port ${port} carries ${spelled(row)}`,
+    reason,
+    createdAt: wallMs,
     freeMs: space.nowMs + Math.max(space.settings.quarantineMs, LEAST_REST_MS) + QUICK.leewayMs,
-  })
+  }
+}
+
+function inTheWay(row: LeaseRow, { name, away, what }: Holder): string {
+  if (what === 'mac') return `${holder(name, away)} has MAC ${row.mac}`
+  return `${holder(name, away)} ${away === undefined ? 'carries' : 'has'} ${spelled(row)}`
 }
 
 function spelled({ v4, v6 }: LeaseRow): string {

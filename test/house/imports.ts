@@ -31,6 +31,7 @@ type Part =
   | 'ovn'
   | 'kube-ovn'
   | 'ipam'
+  | 'spaces'
   | 'leaf'
   | 'adapter'
   | 'elsewhere'
@@ -51,12 +52,13 @@ const MIDDLE: readonly Part[] = ['ledger', 'cluster', 'ovn', 'kube-ovn']
  * arrows only: the ledger knows Kube-OVN's names, and what Kube-OVN writes has the form of the cluster's objects.
  */
 const ARROWS: Readonly<Record<Part, readonly Part[]>> = {
-  functions: ['access', 'hooks', 'events', 'command', ...MIDDLE, 'ipam'],
+  functions: ['access', 'hooks', 'events', 'command', ...MIDDLE, 'ipam', 'spaces'],
   access: [],
   hooks: [],
   events: [],
-  command: [...MIDDLE, 'ipam'],
-  ledger: ['ipam', 'kube-ovn'],
+  command: [...MIDDLE, 'ipam', 'spaces'],
+  ledger: ['ipam', 'kube-ovn', 'spaces'],
+  spaces: ['ipam'],
   cluster: ['ipam'],
   ovn: ['ipam'],
   'kube-ovn': ['ipam'],
@@ -143,7 +145,7 @@ function partOf(path: string): Part {
   if (LEAVES.has(path)) return 'leaf'
   if (isAdapter(path)) return 'adapter'
   if (path.startsWith('functions/')) return 'functions'
-  const folder = /^shared\/(access|hooks|events|command|ledger|cluster|ovn|kube-ovn|ipam)\//.exec(path)?.[1]
+  const folder = /^shared\/(access|hooks|events|command|ledger|cluster|ovn|kube-ovn|ipam|spaces)\//.exec(path)?.[1]
   return (folder as Part | undefined) ?? 'elsewhere'
 }
 

@@ -75,7 +75,7 @@ export class SubnetCore implements Core {
     if (!taken) return
     const { ledger, ports } = this
     const driven = drive(
-      { ledger, cluster: ports.cluster, ovn: ports.ovn, clock, settings: { keepVmIp: true } },
+      { ledger, cluster: ports.cluster, ovn: ports.ovn, clock, settings: { keepVmIp: true, ovn: false } },
       taken.leases,
       taken.next,
       { budgetMs: ALARM_BUDGET_MS, askedMs, restMs: ALARM_REST_MS },

@@ -70,7 +70,7 @@ async function vacant(ports: CommandPorts, review: IpReview, held: LeaseView): P
     if (!carrier.ok) return denied(carrier.error)
     if (carrier.value === undefined) return completed(ports, review, lease)
     const { name, origin } = lease
-    const other = await ports.ledger(lease.subnet).carried({ name, operation: origin, port: carrier.value })
+    const other = await ports.ledger(lease.subnet).carried({ name, operation: origin, ...carrier.value })
     if (other.kind === 'busy') return denied(other.problem)
     if (other.kind !== 'answer') throw new Error(`a hold given up to a port cannot end as ${other.kind}`)
     if (other.answer.kind === 'refused') return denied(other.answer.problem)
@@ -78,7 +78,7 @@ async function vacant(ports: CommandPorts, review: IpReview, held: LeaseView): P
     if (!next) throw new Error('a hold without a lease')
     lease = next
   }
-  const detail = 'logical switch ports carry the addresses that were chosen; try again'
+  const detail = 'others have the addresses that were chosen; try again'
   return denied(problem('unavailable', detail, { retryAfterMs: 1_000 }))
 }
 
@@ -132,7 +132,8 @@ const previewed = (ports: CommandPorts, item: ReserveItem) =>
 /** A logical switch port of the name, or with the address that is asked for; looked for before anything is held. */
 async function portsInTheWay(ports: CommandPorts, item: ReserveItem): Promise<Admission | undefined> {
   // Beside the controller ports are its own affair.
-  if (!ports.settings.ovn || ports.settings.authority === 'beside') return undefined
+  const asksOvn = ports.settings.ovn && ports.settings.authority === 'alone'
+  if (!asksOvn && !ports.spaces?.(item.subnet)) return undefined
   const opened = await previewed(ports, item)
   if (opened.kind !== 'answer' || opened.answer.kind !== 'done') return undefined
   const findings = await previewPorts(ports, opened.answer.leases, [item])
