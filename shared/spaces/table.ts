@@ -13,7 +13,8 @@ const TABLES = [
   `CREATE INDEX IF NOT EXISTS held_id ON held (id)`,
   `CREATE INDEX IF NOT EXISTS held_place ON held (place) WHERE place <> ''`,
   // Rows that are over: a request of theirs that comes late takes nothing.
-  `CREATE TABLE IF NOT EXISTS over (id TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID`,
+  `CREATE TABLE IF NOT EXISTS over (
+     member TEXT NOT NULL, id TEXT NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (member, id)) WITHOUT ROWID`,
   `CREATE INDEX IF NOT EXISTS over_at ON over (at)`,
 ]
 
@@ -45,7 +46,7 @@ export class SharedTable {
     let isTold = false
     return this.#sql.transaction(() =>
       holdings.map((holding): Taken => {
-        const by = this.#isOver(holding.id) ? late(member, holding) : this.#inTheWay(member, holding)
+        const by = this.#isOver(member, holding.id) ? late(member, holding) : this.#inTheWay(member, holding)
         if (by) {
           const others = isTold ? [] : this.#others(member, by)
           isTold = true
@@ -70,7 +71,12 @@ export class SharedTable {
       return rows.map(({ id, holding }): Taken => {
         this.#sql.run(`DELETE FROM held WHERE id = ? AND member = ?`, id, member)
         if (!holding) {
-          this.#sql.run(`INSERT OR REPLACE INTO over (id, at) VALUES (?, ?)`, id, this.#clock.nowMs())
+          this.#sql.run(
+            `INSERT OR REPLACE INTO over (member, id, at) VALUES (?, ?, ?)`,
+            member,
+            id,
+            this.#clock.nowMs(),
+          )
           return { result: 'taken' }
         }
         for (const thing of thingsOf(holding)) {
@@ -107,8 +113,8 @@ export class SharedTable {
       .map((row) => row.value)
   }
 
-  #isOver(id: string): boolean {
-    return this.#sql.first(`SELECT 1 AS one FROM over WHERE id = ?`, id) !== undefined
+  #isOver(member: string, id: string): boolean {
+    return this.#sql.first(`SELECT 1 AS one FROM over WHERE member = ? AND id = ?`, member, id) !== undefined
   }
 
   #inTheWay(member: string, holding: Holding): Elsewhere | undefined {
@@ -130,7 +136,7 @@ export class SharedTable {
 
   #prune(): void {
     this.#sql.run(
-      `DELETE FROM over WHERE id IN (SELECT id FROM over WHERE at < ? ORDER BY at LIMIT ?)`,
+      `DELETE FROM over WHERE (member, id) IN (SELECT member, id FROM over WHERE at < ? ORDER BY at LIMIT ?)`,
       this.#clock.nowMs() - LATE_MS,
       PRUNED_AT_ONCE,
     )

@@ -19,6 +19,7 @@ import { silentLog } from '../../shared/log.ts'
 import { noOvn } from '../../shared/ovn/none.ts'
 import type { OvnPort } from '../../shared/ovn/port.ts'
 import { err } from '../../shared/result.ts'
+import type { SharedSpacePort } from '../../shared/spaces/port.ts'
 import type { Sql } from '../../shared/sql.ts'
 import { ManualClock } from './clock.ts'
 import { Mirror } from './mirror.ts'
@@ -64,6 +65,8 @@ export class World {
   ovn: OvnPort = noOvn
   /** Called after each flush: a state somebody may rely on. */
   flushed: (subnet: string) => void = () => {}
+  /** The shared space that its Subnets are a member of, with the setting `sharedSpace`. */
+  space: SharedSpacePort | undefined
   /** What tells the ledgers of IP objects, when told to. */
   readonly mirror: Mirror
   private readonly ledgers = new Map<string, Entry>()
@@ -117,6 +120,7 @@ export class World {
         status: () => this.ovn.status(),
       },
       ledger: (subnet) => this.port(subnet),
+      spaces: () => this.space && this.pointed(this.space),
       clock: this.clock,
       random: this.random,
       log: silentLog,
@@ -213,11 +217,41 @@ export class World {
         askedMs: this.clock.nowMs(),
       })
     }
+    await this.settleShared(subnet)
     const news = this.ledger(subnet).reports()
     if (news.events.length === 0 && !news.counters) return
     const cluster = this.tells ? this.ports.cluster : DEAF
     this.ledger(subnet).reported(await tell(cluster, news))
     this.flush(subnet)
+  }
+
+  /** As functions/objects/subnet.ts does. */
+  private async settleShared(subnet: string): Promise<void> {
+    const space = this.ports.spaces?.(subnet)
+    const rows = space ? this.ledger(subnet).unsettled(500) : []
+    if (!space || rows.length === 0) return
+    const answers = await space.settle(rows).catch(() => undefined)
+    if (!answers) return
+    this.ledger(subnet).settledShared(rows, answers)
+    this.flush(subnet)
+  }
+
+  private pointed(space: SharedSpacePort): SharedSpacePort {
+    return {
+      look: space.look,
+      take: async (holdings) => {
+        this.point('before take is sent')
+        const answers = await space.take(holdings)
+        this.point('after take took effect')
+        return answers
+      },
+      settle: async (rows) => {
+        this.point('before settle is sent')
+        const answers = await space.settle(rows)
+        this.point('after settle took effect')
+        return answers
+      },
+    }
   }
 
   /** Lets the alarm run on time, again and again, until `ms` have passed. */
