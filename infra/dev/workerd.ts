@@ -20,6 +20,8 @@ export interface WorkerdOptions {
   readonly vars?: Readonly<Record<string, string>>
   /** A folder with `ca.crt` and `token`, as a Pod has it: see infra/workerd/config.ts. */
   readonly accountFolder?: string
+  /** Files of authorities that the API servers of CLUSTERS are certified by. */
+  readonly trust?: readonly string[]
   /** `ca.crt`, `tls.crt` and `tls.key` for ssl: remotes of OVN_NB. */
   readonly ovnFolder?: string
   /** Serves over TLS as well, on free ports: see infra/workerd/config.ts. */
@@ -67,6 +69,7 @@ export async function startWorkerd(options: WorkerdOptions): Promise<RunningWork
     variables: Object.fromEntries(Object.entries(variables).map(([name, text]) => [name, { text }])),
     accountFolder: options.accountFolder,
     ovnFolder: options.ovnFolder,
+    trust: options.trust,
     tls,
   })
   return serveWorkerd({

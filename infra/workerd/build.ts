@@ -9,7 +9,8 @@
  * hold `tls.crt` and `tls.key`: then there is a socket `https` too (TLS_LISTEN, 127.0.0.1:8443). With API_SERVER_CA, the
  * file of an authority that certifies the API server and nobody else, there is a third, `api-server`, for admission with
  * client certificates (API_SERVER_LISTEN, 127.0.0.1:9443). OVN_TLS is the folder
- * with the `ca.crt`, `tls.crt` and `tls.key` for ssl: remotes of OVN_NB. The paths count from where workerd is started. OUT is another
+ * with the `ca.crt`, `tls.crt` and `tls.key` for ssl: remotes of OVN_NB. TRUST names files, by commas, each with the
+ * authority of another cluster's API server (CLUSTERS). The paths count from where workerd is started. OUT is another
  * folder than dist/workerd to write.
  */
 import { cpSync, existsSync, mkdirSync, rmSync } from 'node:fs'
@@ -51,6 +52,7 @@ const config = writeConfig({
   assetsFolder: relative(projectRoot, assetsFolder),
   accountFolder: process.env.KUBE_ACCOUNT || undefined,
   ovnFolder: process.env.OVN_TLS || undefined,
+  trust: process.env.TRUST ? process.env.TRUST.split(',') : undefined,
   tls,
   variables: Object.fromEntries(WORKER_VARIABLES.map((name) => [name, { environment: name }])),
 })

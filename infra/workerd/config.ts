@@ -23,6 +23,8 @@ export interface ConfigOptions {
    * `token`, read whenever a new one is needed. Absolute, or relative to where workerd is started.
    */
   readonly accountFolder?: string | undefined
+  /** Files of further authorities that API servers are certified by, one in each: those of CLUSTERS. Read when workerd starts. */
+  readonly trust?: readonly string[] | undefined
   /**
    * For ssl: remotes of OVN_NB: a folder with `ca.crt`, which certifies the servers, and `tls.crt` and `tls.key`, the
    * certificate that Berth shows. Read when workerd starts.
@@ -59,6 +61,7 @@ const API_SERVER_ENTRYPOINT = 'apiServer'
 export function workerdConfig(options: ConfigOptions): string {
   const { bundle, configFolder, variables, accountFolder, ovnFolder } = options
   const { settings } = bundle
+  const authorities = [...(accountFolder ? [join(accountFolder, 'ca.crt')] : []), ...(options.trust ?? [])]
   const modules = bundle.modules.map(
     (name) =>
       `(name = ${text(name)}, ${moduleKind(name)} = ${embed(configFolder, join(bundle.folder, name))})`,
@@ -85,7 +88,9 @@ export function workerdConfig(options: ConfigOptions): string {
     `(name = "store", disk = (path = ${text(options.dataFolder)}, writable = true))`,
     // The cluster's API server has a private address, and mostly an authority of its own.
     `(name = "internet", network = (allow = ["public", "private"], tlsOptions = (trustBrowserCas = true${
-      accountFolder ? `, trustedCertificates = [${embed(configFolder, join(accountFolder, 'ca.crt'))}]` : ''
+      authorities.length > 0
+        ? `, trustedCertificates = [${authorities.map((file) => embed(configFolder, file)).join(', ')}]`
+        : ''
     })))`,
     // For targets that others choose: a name that leads to a private address leads nowhere here.
     '(name = "public", network = (allow = ["public"], tlsOptions = (trustBrowserCas = true)))',

@@ -13,6 +13,7 @@ import type { LeaseTag } from './lease-index.ts'
 import { awaitsAddress, fixedBy, foreignFinding, heldBy } from './met.ts'
 import type { OpRow } from './op.ts'
 import type { ItemState } from './operations.ts'
+import { askAgainFor, askAgainForAll } from './others.ts'
 import type { Answer, HoldRequest, Opened, Wish } from './port.ts'
 import { mayReturn, termsFinding, withUse } from './quota.ts'
 import { findingOf, isFinal, refusedAnswer } from './refusals.ts'
@@ -171,7 +172,7 @@ function open(space: Space, request: HoldRequest): Verdict<Opened> {
       note(outside)
       continue
     }
-    const row = back ?? allocated(space, wish, nic, op, wallMs, note)
+    const row = back ?? chosen(space, wish, nic, op, wallMs, note)
     if (!row) continue
     rows.push(row)
     const fixed = fixedBy(wish)
@@ -298,6 +299,27 @@ export function returning(space: Space, wish: Wish, nic: string, op: string): Le
     reason: wish.reason ?? null,
     freeMs: null,
   })
+}
+
+/** In a shared space what others had when it was last asked keeps nobody from asking again. */
+function chosen(
+  space: Space,
+  wish: Wish,
+  nic: string,
+  op: string,
+  wallMs: number,
+  note: (finding: Finding) => void,
+): LeaseRow | undefined {
+  if (space.settings.sharedSpace === undefined) return allocated(space, wish, nic, op, wallMs, note)
+  askAgainFor(space, wish)
+  const findings: Finding[] = []
+  const row = allocated(space, wish, nic, op, wallMs, (finding) => findings.push(finding))
+  if (row) return row
+  if (findings.some(({ code }) => code === 'no_capacity') && askAgainForAll(space)) {
+    return allocated(space, wish, nic, op, wallMs, note)
+  }
+  for (const finding of findings) note(finding)
+  return undefined
 }
 
 export function allocated(

@@ -3,21 +3,16 @@
  * a completion before it writes anything into the object. A port of the name belongs to a Pod that runs: its object is adopted, or the reserve is refused. An address that
  * another port carries is given up: for another one where the ledger chose it, else the reserve is refused.
  */
-import { QUICK } from '../elapsed.ts'
-import { formatAddress, parseAddress } from '../ipam/address.ts'
+import { formatAddress } from '../ipam/address.ts'
 import { AWAY_PREFIX, PORT_PREFIX } from '../kube-ovn/names.ts'
 import { isOvnProvider } from '../kube-ovn/pod-nets.ts'
 import type { Finding } from '../problem.ts'
 import { allocated } from './hold.ts'
-import { reservationId } from './ids.ts'
 import type { LeaseRow } from './lease.ts'
 import { wishOf } from './met.ts'
 import { delayed, type Evidence, type ItemState, isLate, refused, type Timing } from './operations.ts'
-import { isInside } from './place.ts'
+import { leave, nobodys } from './others.ts'
 import type { Space } from './space.ts'
-
-/** How long an address that a port was seen with is kept from others before it may be tried again, at least. */
-const LEAST_REST_MS = 60_000
 
 /**
  * The first stage of what is to be posted. Beside the controller ports are its own affair, and Pods are looked at. In a
@@ -156,46 +151,6 @@ function giveUp(space: Space, row: LeaseRow, by: Holder): void {
   if (v6 === null && row.v6 !== null) space.allocator.vacate(6, row.v6)
   const nic = away === undefined ? `${PORT_PREFIX}${name}` : `${AWAY_PREFIX}${away}/${name}`
   if (v4 !== null || v6 !== null) space.leases.insert(nobodys(space, nic, { v4, v6 }, inTheWay(row, by)))
-}
-
-/** An address that another cluster has, and nobody here has chosen yet. */
-function leave(space: Space, text: string): void {
-  const parsed = parseAddress(text)
-  if (!parsed.ok) return
-  const { family, value } = parsed.value
-  if (!isInside(space, family, value) || !space.allocator.occupy(family, value)) return
-  const place = family === 4 ? { v4: Number(value), v6: null } : { v4: null, v6: BigInt(value) }
-  const reason = `another cluster of the shared space has ${text}`
-  space.leases.insert(nobodys(space, `${AWAY_PREFIX}${text}`, place, reason))
-}
-
-/** A row of nobody's, which keeps an address from others for a while. */
-function nobodys(space: Space, nic: string, place: Pick<LeaseRow, 'v4' | 'v6'>, reason: string): LeaseRow {
-  const wallMs = space.clock.nowMs()
-  return {
-    nic,
-    ...place,
-    id: reservationId(wallMs, space.random),
-    namespace: '',
-    podName: '',
-    podType: '',
-    mac: '',
-    pool: '',
-    state: 'quarantined',
-    bit: true,
-    contested: false,
-    epoch: 1,
-    op: '',
-    origin: '',
-    originEpoch: 1,
-    uid: null,
-    rv: null,
-    objectAt: null,
-    proofMs: null,
-    reason,
-    createdAt: wallMs,
-    freeMs: space.nowMs + Math.max(space.settings.quarantineMs, LEAST_REST_MS) + QUICK.leewayMs,
-  }
 }
 
 function inTheWay(row: LeaseRow, { name, away, what }: Holder): string {

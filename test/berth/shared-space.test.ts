@@ -150,3 +150,21 @@ it('a family that was chosen stays, and of the other another is taken', async ()
   expect([other.status, other.body.v6IpAddress]).toEqual([201, 'fd00:201::b'])
   expect(other.body.v4IpAddress).not.toBe(first.v4IpAddress)
 })
+
+it('exhaustion is exact, and what was given back in one cluster is to be had in the other at once', async () => {
+  for (const cluster of ['west', 'east'] as const) await subnet(cluster, 'tiny', '10.203.0.0/29')
+  const tiny = (cluster: Cluster, podName: string, more: object = {}) =>
+    reserve(cluster, podName, { subnet: 'tiny', ...more })
+  for (const [n, cluster] of (['west', 'east', 'west', 'east', 'west'] as const).entries())
+    expect((await tiny(cluster, `t-${n}`)).status).toBe(201)
+  for (const cluster of ['west', 'east'] as const)
+    expect((await tiny(cluster, 'over')).body.code).toBe('no_capacity')
+  const given = (await get('/clusters/west/v1/reservations/t-2.vlan')).body.v4IpAddress
+  expect((await release('west', 't-2.vlan')).status).toBe(200)
+  await settle('west', 'tiny')
+  const now = await tiny('east', 'over')
+  expect([now.status, now.body.v4IpAddress]).toEqual([201, given])
+  expect((await release('east', 'over.vlan')).status).toBe(200)
+  await settle('east', 'tiny')
+  expect((await tiny('west', 'chosen', { v4IpAddress: given })).status).toBe(201)
+})

@@ -55,6 +55,7 @@ export class BerthOnCluster {
   readonly folder: string
   readonly #vars: Readonly<Record<string, string>>
   readonly #ovnFolder: string | undefined
+  readonly #trust: readonly string[]
   #workerd: RunningWorkerd | undefined
   #files = 0
   #mounts = 0
@@ -64,7 +65,9 @@ export class BerthOnCluster {
     folder: string,
     vars: Readonly<Record<string, string>>,
     ovnFolder?: string,
+    trust: readonly string[] = [],
   ) {
+    this.#trust = trust
     this.#ovnFolder = ovnFolder
     this.api = api
     this.folder = folder
@@ -77,6 +80,8 @@ export class BerthOnCluster {
       readonly vars?: Readonly<Record<string, string>>
       /** Certificates for ssl: remotes of OVN_NB. */
       readonly ovnFolder?: string
+      /** Authorities of further clusters' API servers. */
+      readonly trust?: readonly string[]
       /** With the rights of the overlay for a cluster in which kube-ovn-controller runs. */
       readonly beside?: boolean
     } = {},
@@ -87,6 +92,7 @@ export class BerthOnCluster {
       mkdtempSync(join(tmpdir(), 'berth-cluster-')),
       options.vars ?? {},
       options.ovnFolder,
+      options.trust,
     )
     try {
       await installCrds(api)
@@ -150,6 +156,7 @@ export class BerthOnCluster {
       dataDir: join(this.folder, 'berth'),
       accountFolder: this.accountFolder,
       ...(this.#ovnFolder === undefined ? {} : { ovnFolder: this.#ovnFolder }),
+      trust: this.#trust,
       readyPath,
       vars: {
         CLUSTER: 'kubernetes',

@@ -4,6 +4,7 @@ export const CLUSTERS: Readonly<Record<string, string>> = {
   SHARED_SPACES: JSON.stringify([
     { name: 'vlan100', subnets: ['default/underlay', 'west/underlay', 'east/underlay'] },
     { name: 'vlan300', subnets: ['west/long', 'east/long'] },
+    { name: 'vlan400', subnets: ['west/tiny', 'east/tiny'] },
     { name: 'vlan200', subnets: ['default/dual-vlan', 'west/dual-vlan'] },
   ]),
 }
