@@ -8,6 +8,7 @@ import { mountAdmission } from './admission/door.ts'
 import { mountAdopt } from './adopt.ts'
 import type { Berth } from './berth.ts'
 import { mountChat } from './chatops/door.ts'
+import type { SharedSpaceEntry } from './clusters.ts'
 import { mountDns } from './dns.ts'
 import { type Assets, mountDocs } from './docs.ts'
 import type { Door, DoorVariables } from './door.ts'
@@ -57,6 +58,7 @@ export interface AppOptions<Bindings extends object> {
   /** Further clusters; without it there is one. */
   readonly clusters?: {
     readonly names: (c: Call<Bindings>) => readonly string[]
+    readonly spaces: (c: Call<Bindings>) => readonly SharedSpaceEntry[]
     /** Bindings and variables of that cluster; undefined where there is none of this name. */
     readonly bindings: (c: Call<Bindings>, name: string) => Bindings | undefined
     /** What stands before the paths of the cluster that is asked. */
@@ -100,6 +102,7 @@ export function createApp<Bindings extends object>(
   const { clusters } = options
   const further: ClusterDoor | undefined = clusters && {
     names: (c) => clusters.names(call(c)),
+    spaces: (c) => clusters.spaces(call(c)),
     enter: (c, name, request) => {
       const bindings = clusters.bindings(call(c), name)
       return bindings && Promise.resolve(app.fetch(request, bindings))

@@ -46,7 +46,11 @@ export function sharedSpaceOf(
   return spacesOf(variables).find(({ subnets }) => subnets.includes(`${cluster}/${subnet}`))?.name
 }
 
-function spacesOf(variables: ClusterVariables): readonly z.output<typeof sharedSpace>[] {
+/** A network that Subnets of several clusters share, each as cluster/subnet. */
+export type SharedSpaceEntry = z.output<typeof sharedSpace>
+
+/** All shared spaces. Throws where SHARED_SPACES cannot be read. */
+export function spacesOf(variables: ClusterVariables): readonly SharedSpaceEntry[] {
   const { SHARED_SPACES } = variables
   if (!SHARED_SPACES) return []
   const spaces = listOf('SHARED_SPACES', z.array(sharedSpace), SHARED_SPACES)

@@ -16,6 +16,9 @@ import { reply } from './schema/replies.ts'
 export interface ClusterDoor {
   /** All there are, the default one first. */
   readonly names: (c: DoorContext) => readonly string[]
+  readonly spaces: (
+    c: DoorContext,
+  ) => readonly { readonly name: string; readonly subnets: readonly string[] }[]
   /** Answers as this cluster does; undefined where there is none of this name. */
   readonly enter: (c: DoorContext, name: string, request: Request) => Promise<Response> | undefined
 }
@@ -36,7 +39,12 @@ const route = {
   responses: {
     200: reply(
       'The default one first.',
-      z.object({ items: z.array(z.object({ name: z.string(), prefix: z.string() })) }).openapi('Clusters'),
+      z
+        .object({
+          items: z.array(z.object({ name: z.string(), prefix: z.string() })),
+          sharedSpaces: z.array(z.object({ name: z.string(), subnets: z.array(z.string()) })),
+        })
+        .openapi('Clusters'),
     ),
     ...refusals('invalid_field', ...ANY_CALL),
   },
@@ -60,7 +68,7 @@ export function mountClusters(app: DoorApp, door: ClusterDoor | undefined): void
     if (refusal) return refuse(c, refusal)
     const [first = 'default', ...others] = door?.names(c) ?? []
     const items = [{ name: first, prefix: '' }, ...others.map((name) => ({ name, prefix: prefixOf(name) }))]
-    return replyJson(c, { items })
+    return replyJson(c, { items, sharedSpaces: door?.spaces(c) ?? [] })
   })
 }
 

@@ -2,7 +2,7 @@ import { systemClock } from '../shared/clock.ts'
 import { consoleLog } from '../shared/log.ts'
 import { systemRandom } from '../shared/random.ts'
 import { createApp } from './app.ts'
-import { clusterNames, DEFAULT_CLUSTER } from './clusters.ts'
+import { clusterNames, DEFAULT_CLUSTER, spacesOf } from './clusters.ts'
 import { berthOf, callersOf, clusterOf, type Env, envOf, hookPortsOf, misreadIn, scheduled } from './env.ts'
 import { prefixOf } from './in-cluster.ts'
 import { accessOf, admissionSecretOf } from './settings.ts'
@@ -27,6 +27,7 @@ const app = createApp<Env & { readonly [PROVEN]?: true }>((c) => timely(berthOf(
   misread: (c) => misreadIn(c.env),
   clusters: {
     names: (c) => clusterNames(c.env),
+    spaces: (c) => spacesOf(c.env),
     bindings: (c, name) => (name === DEFAULT_CLUSTER ? undefined : envOf(c.env, name)),
     prefix: (c) => (clusterOf(c.env) === DEFAULT_CLUSTER ? '' : prefixOf(clusterOf(c.env))),
   },

@@ -36,6 +36,13 @@ function describe(app: DoorApp, version: string): unknown {
         'Reserved IP addresses for Kube-OVN. A reservation made here is there before its Pod, stays when the Pod goes, and ends only when somebody releases it. Fields named in problems are spelled as the caller wrote them: spec.v4IpAddress, items[3].subnet, [1].spec.subnet in the second of several YAML documents, body for the whole body, or the name of a parameter or header.',
       license: { name: 'Apache-2.0' },
     },
-    servers: [{ url: '/' }],
+    servers: [
+      { url: '/' },
+      {
+        url: '/clusters/{cluster}',
+        description: 'A further cluster.',
+        variables: { cluster: { default: 'west' } },
+      },
+    ],
   })
 }

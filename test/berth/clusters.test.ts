@@ -50,6 +50,10 @@ it('says which clusters there are', async () => {
     { name: 'default', prefix: '' },
     { name: 'west', prefix: west },
   ])
+  expect(body.sharedSpaces[0]).toEqual({
+    name: 'vlan100',
+    subnets: ['default/underlay', 'west/underlay', 'east/underlay'],
+  })
   expect((await get(`${west}/readyz`)).status).toBe(200)
 })
 

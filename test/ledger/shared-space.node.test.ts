@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { mutateIp } from '../../shared/command/admission/ip.ts'
 import { release } from '../../shared/command/release.ts'
 import { reserve } from '../../shared/command/reserve.ts'
 import type { ReserveItem } from '../../shared/command/types.ts'
@@ -6,6 +7,7 @@ import type { LedgerSettings } from '../../shared/ledger/settings.ts'
 import type { SharedSpacePort, Taken } from '../../shared/spaces/port.ts'
 import { SharedTable } from '../../shared/spaces/table.ts'
 import type { Sql } from '../../shared/sql.ts'
+import { creating, ip, kubectlCreate, problemIn } from '../support/admission.ts'
 import { expectAgreement } from '../support/agreement.ts'
 import { answered, dyingAt, insisted, put } from '../support/drive.ts'
 import { make, podsObject } from '../support/foreign.ts'
@@ -248,5 +250,52 @@ describe('what somebody else has in one cluster', () => {
     await east.pass(QUIET_MS)
     await west.pass(120_000)
     expect(await west.ledger().find('theirs.default')).toMatchObject({ state: 'foreign', contested: false })
+  })
+})
+
+describe('an object written with kubectl', () => {
+  it('is completed with an address that no other cluster has', async () => {
+    const both = await twoClusters()
+    const { west, east } = both
+    reserved(await wishIn(west))
+    const stored = await kubectlCreate(east, ip())
+    expect(stored.spec).toMatchObject({ v4IpAddress: '10.16.0.3', ipAddress: '10.16.0.3' })
+    await east.pass(QUIET_MS)
+    expect(await east.ledger().find('web-1.default')).toMatchObject({ state: 'bound', v4: '10.16.0.3' })
+    await west.pass(1_000)
+    expectSettled(both)
+  })
+
+  it('is refused where it asks for what another cluster has, and holds nothing', async () => {
+    const both = await twoClusters()
+    const { west, east } = both
+    reserved(await wishIn(west, { v4IpAddress: ADDRESS }))
+    const asks = ip({ spec: { v4IpAddress: ADDRESS } })
+    for (const dryRun of [true, false]) {
+      const problem = problemIn(await mutateIp(east.ports, creating(asks, { dryRun })))
+      expect([problem.code, problem.field]).toEqual(['address_taken', 'v4IpAddress'])
+    }
+    expect(await east.ledger().find('web-1.default')).toBeUndefined()
+  })
+
+  it('that never came gives its address back to all', async () => {
+    const both = await twoClusters()
+    const { west, east } = both
+    await mutateIp(east.ports, creating(ip({ spec: { v4IpAddress: ADDRESS } })))
+    expect(refusal(await wishIn(west, { v4IpAddress: ADDRESS })).code).toBe('address_taken')
+    await east.pass(QUIET_MS)
+    expect(reserved(await wishIn(west, { v4IpAddress: ADDRESS }))[0]?.v4IpAddress).toBe(ADDRESS)
+    await west.pass(1_000)
+    expectSettled(both)
+  })
+
+  it('while nobody listened is a wish that passes over what others have', async () => {
+    const both = await twoClusters({ mirrored: true })
+    const { west, east } = both
+    reserved(await wishIn(west))
+    make(east, ip({ spec: { podName: 'wish' } }))
+    await east.mirror.list('ovn-default')
+    await east.pass(5_000)
+    expect(await east.ledger().find('wish.default')).toMatchObject({ state: 'bound', v4: '10.16.0.3' })
   })
 })
