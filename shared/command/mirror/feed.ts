@@ -51,6 +51,8 @@ export async function tell(
     }
     const feed = store.outbox.feed(subnet)
     if (!feed) return 'all'
+    // What is told has a version, or news of before could not be told from news of after. The end of the list comes here again.
+    if (isBeingRead(store)) return 'all'
     const listFirst = feed.state !== 'listed'
     if (listFirst && feed.gone) return 'all'
     const mode = await ports.inCharge()
@@ -71,6 +73,14 @@ export async function tell(
 /** Whether all kinds that a Subnet's facts are made of were listed at least once. */
 export function knowsSubnets(store: MirrorStore): boolean {
   return (['Subnet', 'IPPool', 'IP', 'Vip'] as const).every((kind) => store.kind(kind).state !== 'new')
+}
+
+/** Whether a list of IP objects or Vips is yet to come: what is known is of no version. */
+function isBeingRead(store: MirrorStore): boolean {
+  return (['IP', 'Vip'] as const).some((kind) => {
+    const { state, rv } = store.kind(kind)
+    return state === 'synced' && rv === ''
+  })
 }
 
 async function tellSubnet(ports: FeedPorts, subnet: string): Promise<Told> {

@@ -11,7 +11,7 @@ import { systemRandom } from '../../../shared/random.ts'
 import { err, ok } from '../../../shared/result.ts'
 import type { Sql } from '../../../shared/sql.ts'
 import { ip as ipObject, pod, subnet } from '../../support/cluster-contract.ts'
-import { FaultyCluster, mirrorStore } from '../../support/faulty-cluster.ts'
+import { FaultyCluster, failure, mirrorStore } from '../../support/faulty-cluster.ts'
 import { nodeSql } from '../../support/node-sqlite.ts'
 
 type Ledger = ReturnType<FeedPorts['ledger']>
@@ -141,6 +141,19 @@ describe('the mirror tells', () => {
     running.store.forgetVersion('IP')
     running.start()
     await running.hears('a', `configure ${CIDR}`, 'list end x', 'list end x')
+  })
+
+  // A list without a version makes objects that are newer than it look gone: each was read again after a restart of the API server.
+  test('nothing of IP objects while they are being read anew, though the Vips have been', async () => {
+    const { cluster, told } = await withSubnets(subnet('a'), ip('x'))
+    await running.hears('a', `configure ${CIDR}`, 'list end x')
+    await running.stop()
+    await cluster.create(ip('y'))
+    for (const kind of ['IP', 'Vip'] as const) running.store.forgetVersion(kind)
+    cluster.faults.set('list IP', failure('Unavailable'))
+    running.start()
+    await running.hears('a', `configure ${CIDR}`, 'list end x', 'list end x y')
+    expect(told.newsOf('a').map(({ version }) => version)).not.toContain('')
   })
 
   test('Vips beside the IP objects, by names no IP object has', async () => {
