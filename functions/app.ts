@@ -6,6 +6,7 @@ import type { Callers } from './access/callers.ts'
 import { mountKeys } from './access/keys.ts'
 import { mountAdmission } from './admission/door.ts'
 import { mountAdopt } from './adopt.ts'
+import { mountAudit } from './audit.ts'
 import type { Berth } from './berth.ts'
 import { mountChat } from './chatops/door.ts'
 import type { SharedSpaceEntry } from './clusters.ts'
@@ -129,6 +130,7 @@ export function createApp<Bindings extends object>(
   mountAdopt(door)
   mountRepair(door)
   mountReservations(door)
+  mountAudit(door)
   mountDns(door)
   mountExport(door)
   mountImport(door)

@@ -1,5 +1,6 @@
 import type { KubeObject } from '../shared/cluster/port.ts'
 import type { Admission, IpReview, Review } from '../shared/command/admission/types.ts'
+import type { AuditLines, AuditQuery } from '../shared/command/audit.ts'
 import type { Zone, ZoneQuery } from '../shared/command/dns/zone.ts'
 import type { RepairCommand, RepairOutcome } from '../shared/command/repair/types.ts'
 import type {
@@ -34,6 +35,11 @@ export interface Berth {
     filter: ReservationFilter,
     page: { readonly limit: number; readonly continue?: string },
   ): Promise<Result<ReservationPage, Problem>>
+  /** Who did what to reservations, a page. */
+  audit(
+    query: AuditQuery,
+    page: { readonly limit: number; readonly continue?: string },
+  ): Promise<Result<AuditLines, Problem>>
   /** The DNS names of bound reservations. */
   zone(query: ZoneQuery): Promise<Result<Zone, Problem>>
   operation(id: string): Promise<Result<OperationView, Problem>>

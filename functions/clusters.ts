@@ -92,6 +92,7 @@ export function variablesOf(variables: ClusterVariables & Variables, named: stri
     OUTSIDE_WINDOW: entry.outsideWindow,
     KEEP_VM_IP: entry.keepVmIp === undefined ? undefined : String(entry.keepVmIp),
     KUBE_USER: entry.user,
+    AUDIT_DAYS: variables.AUDIT_DAYS,
   }
 }
 

@@ -4,6 +4,7 @@ import { Authority } from '../shared/cluster/authority.ts'
 import type { ClusterPort } from '../shared/cluster/port.ts'
 import { Protection } from '../shared/cluster/protection.ts'
 import { adopt } from '../shared/command/adopt.ts'
+import { audit } from '../shared/command/audit.ts'
 import { zone } from '../shared/command/dns/zone.ts'
 import { operation, reservation, reservations } from '../shared/command/find.ts'
 import type { MirrorPorts } from '../shared/command/mirror/mirror.ts'
@@ -351,6 +352,7 @@ export function berthOf(env: Env): Berth {
     },
     reservation: async (name, subnetName) => reservation(await portsNow(), name, subnetName),
     reservations: async (filter, page) => reservations(await portsNow(), filter, page),
+    audit: (query, page) => audit(ports, query, page),
     zone: (query) => zone({ ...ports, serials: serialsClient(Cluster, clusterName) }, query),
     operation: (id) => operation(ports, id),
     subnets: () => subnets(ports),

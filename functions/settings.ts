@@ -17,6 +17,7 @@ export interface Variables {
   readonly STRAGGLER_MS?: Variable
   readonly CONTROLLER_MS?: Variable
   readonly QUARANTINE_MS?: Variable
+  readonly AUDIT_DAYS?: Variable
   readonly WINDOW?: Variable
   readonly OUTSIDE_WINDOW?: Variable
   readonly ACCESS?: Variable
@@ -81,6 +82,7 @@ export function settingsOf(variables: Variables): Settings {
       stragglerMs: milliseconds(variables, 'STRAGGLER_MS', DEFAULT_SETTINGS.stragglerMs),
       controllerMs: milliseconds(variables, 'CONTROLLER_MS', DEFAULT_SETTINGS.controllerMs),
       quarantineMs: milliseconds(variables, 'QUARANTINE_MS', QUARANTINE_MS[cluster.kind]),
+      auditMs: daysOf(variables.AUDIT_DAYS) ?? DEFAULT_SETTINGS.auditMs,
       mirrored: cluster.kind === 'kubernetes',
       ovn: northbound !== undefined,
       ...(northbound === undefined ? {} : { driveMs: OVN_DRIVE_MS }),
@@ -173,6 +175,12 @@ export function admissionSecretOf(variables: Variables): string | undefined {
     throw new Error('ADMISSION_SECRET must be 32 to 256 letters, digits, - or _')
   }
   return secret
+}
+
+function daysOf(text: Variable): number | undefined {
+  if (!text) return undefined
+  if (!/^[1-9]\d{0,4}$/.test(text)) throw new Error('AUDIT_DAYS must be a whole number of days')
+  return Number(text) * 86_400_000
 }
 
 function milliseconds(

@@ -34,6 +34,7 @@ export function timely(berth: Berth, clock: Clock): Berth {
     validate: or(berth.validate, { allowed: false, findings: [{ code, message: detail }] }),
     reservation: result(berth.reservation),
     reservations: result(berth.reservations),
+    audit: result(berth.audit),
     zone: result(berth.zone),
     operation: result(berth.operation),
     subnets: result(berth.subnets),

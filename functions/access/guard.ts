@@ -118,6 +118,24 @@ export function guarded(berth: Berth, caller: Caller): Berth {
       const seen = await Promise.all(all.value.items.map(sees))
       return ok({ ...all.value, items: all.value.items.filter((_, index) => seen[index]) })
     },
+    audit: async (query, page) => {
+      const { subnet, namespace } = query
+      const ask: Ask = {
+        verb: 'read',
+        ...(subnet === undefined ? {} : { subnet }),
+        ...(namespace === undefined ? {} : { namespace }),
+      }
+      const verdict = await may(ask)
+      if (verdict === 'granted') return berth.audit(query, page)
+      if (verdict === 'unknown' || !rights.narrows)
+        return err(refusalOf(verdict, ask) ?? problem('forbidden', 'name a namespace you may read'))
+      const all = await berth.audit(query, page)
+      if (!all.ok) return all
+      const verdicts = await Promise.all(
+        all.value.items.map(({ subnet, namespace, name }) => may({ verb: 'read', subnet, namespace, name })),
+      )
+      return ok({ ...all.value, items: all.value.items.filter((_, index) => verdicts[index] === 'granted') })
+    },
     // Never cut to what the caller may see: a zone with holes would be served, and its serial would be another's.
     zone: (query) => {
       const { subnet, namespace } = query

@@ -2,9 +2,9 @@ import { type Caller, EVERY_RIGHT } from '../../shared/access/caller.ts'
 import { KEY_PREFIX } from '../../shared/access/key-text.ts'
 import type { RatePolicy, RateState } from '../../shared/access/rate.ts'
 import { type ClusterReviews, reviewedRights } from '../../shared/access/reviews.ts'
+import { tenantOf } from '../../shared/command/admission/types.ts'
 import { type Problem, problem } from '../../shared/problem.ts'
 import { err, ok, type Result } from '../../shared/result.ts'
-import { DEFAULT_CLUSTER } from '../clusters.ts'
 import { isAdminKey } from './admin-key.ts'
 import { identifyKey, type KeyParts, keysOver } from './api-key.ts'
 import type { Callers, Identified } from './callers.ts'
@@ -56,7 +56,5 @@ async function ofCluster(token: string, { cluster, reviews }: CallerParts): Prom
   const user = reviews ? await reviews.who(token) : 'refused'
   if (!reviews || user === 'refused') return err(UNKNOWN)
   if (user === 'unknown') return err(problem('unavailable', 'the cluster does not tell whose token this is'))
-  // Two clusters may each have somebody of this name.
-  const kind = cluster === DEFAULT_CLUSTER ? 'kubernetes' : `kubernetes@${cluster}`
-  return ok({ tenant: `${kind}/${user.username}`, rights: reviewedRights(reviews, user) })
+  return ok({ tenant: tenantOf(cluster, user.username), rights: reviewedRights(reviews, user) })
 }

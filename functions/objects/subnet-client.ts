@@ -1,3 +1,4 @@
+import type { AuditFilter } from '../../shared/ledger/audit.ts'
 import type {
   AdoptRequest,
   Carried,
@@ -13,6 +14,7 @@ import type {
   SubnetFacts,
   Target,
 } from '../../shared/ledger/port.ts'
+import type { Deleted } from '../../shared/ledger/wanted.ts'
 import type { Problem } from '../../shared/problem.ts'
 
 /** The ledger did not answer; what was asked of it may or may not have happened. Doors say 503. */
@@ -111,7 +113,7 @@ class SubnetClient implements LedgerPort {
     return this.once((ledger) => ledger.resume(op, driver, waitMs))
   }
 
-  want(object: { readonly name: string; readonly uid: string }) {
+  want(object: Deleted) {
     return this.repeatable((ledger) => ledger.want(object))
   }
 
@@ -133,6 +135,10 @@ class SubnetClient implements LedgerPort {
 
   operation(id: string) {
     return this.repeatable((ledger) => ledger.operation(id))
+  }
+
+  audit(filter: AuditFilter, after: number, limit: number) {
+    return this.repeatable((ledger) => ledger.audit(filter, after, limit))
   }
 
   view() {

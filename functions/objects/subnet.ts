@@ -4,6 +4,7 @@ import type { ClusterPort } from '../../shared/cluster/port.ts'
 import { drive } from '../../shared/command/drive.ts'
 import { tell, tellBeside, untold } from '../../shared/command/reports.ts'
 import { QUICK } from '../../shared/elapsed.ts'
+import type { AuditFilter } from '../../shared/ledger/audit.ts'
 import { Ledger, StorageTooNew } from '../../shared/ledger/ledger.ts'
 import type {
   AdoptRequest,
@@ -20,6 +21,7 @@ import type {
   Target,
 } from '../../shared/ledger/port.ts'
 import type { SpacePorts } from '../../shared/ledger/space.ts'
+import type { Deleted } from '../../shared/ledger/wanted.ts'
 import type { Log } from '../../shared/log.ts'
 import type { Problem } from '../../shared/problem.ts'
 import { systemRandom } from '../../shared/random.ts'
@@ -143,7 +145,7 @@ export class Subnet extends DurableObject<Env> {
     return this.#write(() => this.#ledger.resume(op, driver, waitMs))
   }
 
-  want(object: { readonly name: string; readonly uid: string }) {
+  want(object: Deleted) {
     return this.#write(() => this.#ledger.want(object))
   }
 
@@ -165,6 +167,10 @@ export class Subnet extends DurableObject<Env> {
 
   operation(id: string) {
     return this.#ledger.operation(id)
+  }
+
+  audit(filter: AuditFilter, after: number, limit: number) {
+    return this.#ledger.audit(filter, after, limit)
   }
 
   view() {

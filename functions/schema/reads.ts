@@ -19,7 +19,7 @@ export function name(rule: Rule) {
 const COUNT_LIMIT = 1000
 
 /** A count from 1 to 1,000 in plain decimal. */
-function count(otherwise: number) {
+export function count(otherwise: number) {
   return z
     .string()
     .refine((text) => /^[1-9]\d{0,3}$/.test(text) && Number(text) <= COUNT_LIMIT, {
@@ -35,6 +35,12 @@ const short = z
   .string()
   .refine((text) => /^[\x21-\x7e]{1,64}$/.test(text), { error: 'must be 1 to 64 visible ASCII characters' })
 
+/** Where an earlier page ended. */
+export const token = z
+  .string()
+  .refine((text) => /^[\x21-\x7e]{1,4096}$/.test(text), { error: 'is not a token of an earlier page' })
+  .optional()
+
 export const reservationQuery = z.strictObject({
   subnet: name(SUBNET_NAME).optional(),
   namespace: name(NAMESPACE).optional(),
@@ -43,10 +49,7 @@ export const reservationQuery = z.strictObject({
   address: short.optional(),
   mac: short.optional(),
   limit: count(100),
-  continue: z
-    .string()
-    .refine((text) => /^[\x21-\x7e]{1,4096}$/.test(text), { error: 'is not a token of an earlier page' })
-    .optional(),
+  continue: token,
 })
 
 export const oneReservationQuery = z.strictObject({ subnet: name(SUBNET_NAME).optional() })

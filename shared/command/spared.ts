@@ -89,6 +89,11 @@ export function spared(ledger: LedgerPort, isThere: () => Promise<boolean>): Led
         () => ledger.operation(id),
         () => undefined,
       ),
+    audit: (filter, after, limit) =>
+      ask(
+        () => ledger.audit(filter, after, limit),
+        () => ({ lines: [] }),
+      ),
     view: () =>
       ask(
         () => ledger.view(),

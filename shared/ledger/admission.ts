@@ -17,8 +17,7 @@ import { choosingAgain, holder } from './vacancy.ts'
 export function admitted(
   space: Space,
   row: LeaseRow,
-  op: string,
-  wallMs: number,
+  { id: op, tenant, wallMs }: { readonly id: string; readonly tenant: string; readonly wallMs: number },
   fixed: NonNullable<ItemState['fixed']>,
 ): Verdict<Opened> {
   issue(
@@ -26,7 +25,7 @@ export function admitted(
     {
       id: op,
       kind: 'admission',
-      tenant: '',
+      tenant,
       phase: 'post',
       state: 'running',
       driver: 1,

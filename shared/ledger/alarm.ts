@@ -24,7 +24,8 @@ function sweep(space: Space): boolean {
   space.sightings.prune(space.slowMs)
   const keys = space.keys.prune(space.slowMs, BATCH)
   const ops = space.ops.prune(space.slowMs, BATCH)
-  return keys === BATCH || ops === BATCH
+  const lines = space.audit.prune(space.slowMs - space.settings.auditMs - SLOW.leewayMs, BATCH)
+  return keys === BATCH || ops === BATCH || lines === BATCH
 }
 
 /**

@@ -82,16 +82,17 @@ export function followUp(space: Space, nic: string, id: string): void {
   else if (space.sightings.isLeaving(row.uid)) awaitOwner(space, row, false)
 }
 
-/** Somebody deletes an object of ours: a wish for its release, which waits until the owner is gone unless forced. */
-export function awaitOwner(space: Space, row: LeaseRow, force: boolean): void {
+/** Somebody (`by`, where known) deletes an object of ours: a wish for its release, which waits until the owner is gone unless forced. */
+export function awaitOwner(space: Space, row: LeaseRow, force: boolean, by = ''): void {
   const item: ItemState = {
     nic: row.nic,
     id: row.id,
     tries: 0,
     ...space.begun,
+    ...(by === '' ? {} : { door: 'admission' }),
     ...(force ? { stage: 'recheck', forced: true } : { stage: 'owner' }),
   }
-  const op = enqueue(space, 'release', 'owner', [item])
+  const op = enqueue(space, 'release', 'owner', [item], by)
   space.leases.update(row, { op: op.id })
 }
 
@@ -130,6 +131,7 @@ export function waitForOwner(space: Space, op: OpRow): Next {
     ...begun,
     tries: 0,
     ...(item.beside ? { beside: item.beside } : {}),
+    ...(item.door ? { door: item.door } : {}),
     ...(row.uid === null ? {} : { uid: row.uid }),
     ...(row.proofMs === null ? {} : { proofMs: row.proofMs }),
   }

@@ -196,7 +196,14 @@ function open(space: Space, request: HoldRequest): Verdict<Opened> {
     const answer: Answer = { kind: 'done', created: fresh.length > 0, leases: withUse(space, leases) }
     return { commit: false, value: { kind: 'answer', answer } }
   }
-  if (request.admission) return admitted(space, soleOf(rows), op, wallMs, soleOf(fresh).fixed ?? [])
+  if (request.admission) {
+    return admitted(
+      space,
+      soleOf(rows),
+      { id: op, tenant: request.tenant, wallMs },
+      soleOf(fresh).fixed ?? [],
+    )
+  }
   if (fresh.length !== rows.length) return partlyPresent(space, request, rows, fresh, op, wallMs)
   return started(space, request, rows, fresh, op, wallMs)
 }

@@ -90,8 +90,14 @@ export function rowOf(space: Space, item: ItemState): LeaseRow {
 }
 
 /** An operation that nobody waits for: the alarm drives it, at once. */
-export function enqueue(space: Space, kind: OpKind, phase: Phase, items: readonly ItemState[]): OpRow {
-  const op = opened(space, kind, phase, items)
+export function enqueue(
+  space: Space,
+  kind: OpKind,
+  phase: Phase,
+  items: readonly ItemState[],
+  tenant = '',
+): OpRow {
+  const op = opened(space, kind, phase, items, tenant)
   const queued = { ...op, nextMs: space.nowMs }
   space.ops.insert(queued)
   return queued

@@ -4,6 +4,7 @@ import type { Settlement, Taken } from '../spaces/port.ts'
 import { carried } from './admission.ts'
 import { adopt } from './adopt-request.ts'
 import { nextAlarmMs, tick } from './alarm.ts'
+import type { AuditFilter, AuditPage } from './audit.ts'
 import type { FeedEntry } from './feed.ts'
 import { nudge } from './follow.ts'
 import { hold, rememberRefusal } from './hold.ts'
@@ -42,7 +43,7 @@ import { settled, unsettled } from './shared-marks.ts'
 import { Space, type SpacePorts } from './space.ts'
 import { report, resume, takeOver } from './steps.ts'
 import { announce, configure, preview, previewNew, propose, retire, subnetGone } from './subnet.ts'
-import { want } from './wanted.ts'
+import { type Deleted, want } from './wanted.ts'
 
 /** The storage is of a later version than the code: nothing is read or written (faults.md 53). */
 export class StorageTooNew extends Error {}
@@ -201,7 +202,7 @@ export class Ledger implements LedgerPort {
     return this.untilClosed(op, waitMs)
   }
 
-  async want(object: { readonly name: string; readonly uid: string }): Promise<void> {
+  async want(object: Deleted): Promise<void> {
     if (this.space?.subnet) want(this.space, object)
   }
 
@@ -215,6 +216,10 @@ export class Ledger implements LedgerPort {
 
   async operation(id: string): Promise<OpView | undefined> {
     return this.space && operation(this.space, id)
+  }
+
+  async audit(filter: AuditFilter, after: number, limit: number): Promise<AuditPage> {
+    return this.space ? this.space.audit.page(filter, after, limit) : { lines: [] }
   }
 
   async view(): Promise<SpaceView | undefined> {

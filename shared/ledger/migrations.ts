@@ -1,5 +1,6 @@
 import { err, ok, type Result } from '../result.ts'
 import type { Sql } from '../sql.ts'
+import { AUDIT_TABLE } from './audit.ts'
 import { FEED_TABLE } from './feed.ts'
 import { createTables, SCHEMA_VERSION } from './schema.ts'
 import { createObserved } from './schema-observed.ts'
@@ -46,6 +47,10 @@ export const MIGRATIONS: readonly ((sql: Sql) => void)[] = [
   // 4: shared spaces.
   (sql) => {
     for (const statement of SHARED_TABLES) sql.run(statement)
+  },
+  // 5: the audit. It begins here: what was before is not known any more.
+  (sql) => {
+    sql.run(AUDIT_TABLE)
   },
 ]
 

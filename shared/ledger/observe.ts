@@ -12,7 +12,7 @@ import type { IpNews, SeenIp } from './port.ts'
 import { agrees } from './said.ts'
 import type { Space, Verdict } from './space.ts'
 import { isOlder } from './version.ts'
-import { isWanted } from './wanted.ts'
+import { wantedBy } from './wanted.ts'
 import { isWish, noteWish, tryWishes } from './wishes.ts'
 
 /**
@@ -128,7 +128,8 @@ function seeOurs(space: Space, known: LeaseRow, seen: SeenIp): void {
  * collection (D1, D16, D17): it is a wish where somebody was asked and wanted it, else it is made again when it is gone.
  */
 function leaving(space: Space, row: LeaseRow, seen: SeenIp): void {
-  if (space.mode === 'alone' || seen.force || isWanted(space, seen)) awaitOwner(space, row, seen.force)
+  const by = wantedBy(space, seen)
+  if (space.mode === 'alone' || seen.force || by !== undefined) awaitOwner(space, row, seen.force, by)
   else reassert(space, row)
 }
 
@@ -169,7 +170,8 @@ function gone(space: Space, { name, uid }: { readonly name: string; readonly uid
   const op = space.ops.get(row.op)
   // Its release has begun and asks for the owner: that decides, not who was faster.
   if (space.mode === 'beside' && op?.state === 'running' && op.phase === 'owner') return
-  if (space.mode === 'beside' && isWanted(space, { name, uid })) {
-    if (!isFollowed(space, row)) awaitOwner(space, row, false)
+  const by = space.mode === 'beside' ? wantedBy(space, { name, uid }) : undefined
+  if (by !== undefined) {
+    if (!isFollowed(space, row)) awaitOwner(space, row, false, by)
   } else reassert(space, row)
 }

@@ -134,6 +134,8 @@ export interface ItemState {
   readonly what?: 'v4' | 'v6' | 'mac'
   /** Further addresses that others of the shared space have, just told. */
   readonly others?: readonly string[]
+  /** Its object is deleted with kubectl, and who does it was asked about at admission. */
+  readonly door?: 'admission'
   /** Why its port was left alone. */
   readonly spared?: string
   readonly failure?: Failure

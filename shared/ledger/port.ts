@@ -6,6 +6,7 @@
 import type { SubnetCounters } from '../kube-ovn/subnet-status.ts'
 import type { Problem } from '../problem.ts'
 import type { Result } from '../result.ts'
+import type { AuditFilter, AuditPage } from './audit.ts'
 import type { LeaseState } from './lease.ts'
 import type { Call, Evidence, OpKind } from './operations.ts'
 
@@ -408,12 +409,14 @@ export interface LedgerPort {
   /** `waitMs`: comes back when news that it waits for has come, or that time is over. */
   resume(op: string, driver: number, waitMs?: number): Promise<Next>
   /** Somebody who was asked wants this object deleted: beside the controller that tells a release from a collection. */
-  want(object: { readonly name: string; readonly uid: string }): Promise<void>
+  want(object: { readonly name: string; readonly uid: string; readonly by?: string }): Promise<void>
   /** The operation's answer, or undefined when `waitMs` ended first or there is no such operation. */
   settled(op: string, waitMs: number): Promise<Answer | undefined>
   find(name: string): Promise<LeaseView | undefined>
   page(filter: LeaseFilter, after: readonly [string, string], limit: number): Promise<LeasePage>
   operation(id: string): Promise<OpView | undefined>
+  /** Lines of the audit after the `after`th (0: from the beginning). */
+  audit(filter: AuditFilter, after: number, limit: number): Promise<AuditPage>
   view(): Promise<SpaceView | undefined>
   suggest(count: number, contiguous: boolean): Promise<Result<readonly string[], Problem> | undefined>
 }

@@ -1,10 +1,11 @@
 import type { Sql } from '../sql.ts'
+import { AUDIT_TABLE } from './audit.ts'
 import { FEED_TABLE } from './feed.ts'
 import { createObserved } from './schema-observed.ts'
 import { SHARED_TABLES } from './shared-marks.ts'
 
 /** The ledger's tables. `migrations.ts` decides when they are made or changed; a reader of any other file finds the columns here. */
-export const SCHEMA_VERSION = 4
+export const SCHEMA_VERSION = 5
 
 /**
  * Times: `*_ms` is ledger time (elapsed.ts) where it is compared, wall time (`*_at`) where it is shown. slow_ms,
@@ -69,4 +70,5 @@ export function createTables(sql: Sql): void {
   createObserved(sql)
   sql.run(FEED_TABLE)
   for (const statement of SHARED_TABLES) sql.run(statement)
+  sql.run(AUDIT_TABLE)
 }

@@ -14,6 +14,8 @@ export interface LedgerSettings {
   readonly driveMs: number
   /** How long answers are kept under their key. */
   readonly keyMs: number
+  /** How long audit lines are kept. */
+  readonly auditMs: number
   /** A mirror of the cluster tells this ledger of IP objects (`observe`): nothing is promised before it told all of them. */
   readonly mirrored: boolean
   /** What happens to reservations is told to the outside. */
@@ -32,6 +34,7 @@ export const DEFAULT_SETTINGS: LedgerSettings = {
   sendMs: 5_000,
   driveMs: 15_000,
   keyMs: 86_400_000,
+  auditMs: 400 * 86_400_000,
   mirrored: false,
   feed: false,
   ovn: false,

@@ -7,6 +7,7 @@ import type { Mark, SubnetConfig } from '../ipam/types.ts'
 import type { Random } from '../random.ts'
 import type { Sql } from '../sql.ts'
 import { nextLanded } from './announced.ts'
+import { type AuditMoment, AuditTable } from './audit.ts'
 import { ClaimTable } from './claims.ts'
 import { CountersDue } from './counters-due.ts'
 import { type Counts, count, type ExcludeTest, excludesOf, noCounts } from './counts.ts'
@@ -67,6 +68,7 @@ export class Space {
   readonly outbox: Outbox
   readonly feed: Feed
   readonly counters: CountersDue
+  readonly audit: AuditTable
   /** What other clusters of a shared space are to be told. */
   readonly shared: SharedMarks
   /** Reservations by namespace. */
@@ -106,7 +108,9 @@ export class Space {
       this.usage.changed(before, after)
       this.tell(before, after)
       this.markForOthers(before, after)
+      this.audit.changed(before, after, (id) => this.ops.get(id))
     })
+    this.audit = new AuditTable(this.sql)
     this.usage = new Usage(this.leases, () => this.wrote)
     this.feed = new Feed(this.sql, this.random)
     this.ops = new OpTable(this.sql, (ledgerMs) => this.dueAt(ledgerMs))
@@ -262,6 +266,7 @@ export class Space {
         }
         if (this.allocating) this.pages.save(this.allocating.takeDirtyPages())
         this.leases.flush()
+        this.audit.write(() => this.moment())
         this.saveState()
         return verdict.value
       })
@@ -297,6 +302,7 @@ export class Space {
     this.leases.rolledBack()
     this.usage.rolledBack()
     this.ops.rolledBack()
+    this.audit.rolledBack()
     if (!this.wrote) return
     this.metaCache.clear()
     this.claims.rolledBack()
@@ -465,6 +471,17 @@ export class Space {
       this.elapsed.wallMs,
       JSON.stringify(this.counted),
     )
+  }
+
+  private moment(): AuditMoment {
+    const facts = this.record?.facts
+    if (!facts) throw new Error('a reservation without a Subnet')
+    return {
+      space: `${facts.cluster}/${facts.name}`,
+      wallMs: this.clock.nowMs(),
+      slowMs: this.slowMs,
+      op: (id) => this.ops.get(id),
+    }
   }
 
   /** Leaves word of a change, in the transaction that makes it. */

@@ -44,6 +44,7 @@ describe('/openapi.json', () => {
       'get /healthz',
       'get /openapi.json',
       'get /readyz',
+      'get /v1/audit',
       'get /v1/clusters',
       'get /v1/dns/{zone}',
       'get /v1/events',

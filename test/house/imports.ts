@@ -145,7 +145,9 @@ function partOf(path: string): Part {
   if (LEAVES.has(path)) return 'leaf'
   if (isAdapter(path)) return 'adapter'
   if (path.startsWith('functions/')) return 'functions'
-  const folder = /^shared\/(access|hooks|events|command|ledger|cluster|ovn|kube-ovn|ipam|spaces)\//.exec(path)?.[1]
+  const folder = /^shared\/(access|hooks|events|command|ledger|cluster|ovn|kube-ovn|ipam|spaces)\//.exec(
+    path,
+  )?.[1]
   return (folder as Part | undefined) ?? 'elsewhere'
 }
 

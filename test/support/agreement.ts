@@ -3,6 +3,8 @@ import type { KubeObject } from '../../shared/cluster/port.ts'
 import { formatAddress } from '../../shared/ipam/address.ts'
 import type { IpSpec } from '../../shared/kube-ovn/ip-object.ts'
 import { ANNOTATION_OP, FINALIZER, LABEL_RESERVED } from '../../shared/kube-ovn/names.ts'
+import { AuditTable } from '../../shared/ledger/audit.ts'
+import { ChainVerifier } from '../../shared/ledger/audit-chain.ts'
 import { recount } from '../../shared/ledger/counts.ts'
 import { LeaseTable } from '../../shared/ledger/lease.ts'
 import { Space } from '../../shared/ledger/space.ts'
@@ -28,6 +30,7 @@ export async function expectAgreement(world: World, subnet = 'ovn-default'): Pro
   const macs = rows.filter(({ state, mac }) => state !== 'foreign' && mac !== '').map((row) => row.mac)
   expect(new Set(macs).size, 'one owner per MAC').toBe(macs.length)
 
+  expectChain(world, subnet)
   const objects = ipObjects(world, subnet)
   const promised = rows.filter((row) => row.state === 'bound' || row.state === 'stranded')
   expect(
@@ -100,4 +103,34 @@ function rangesOf(addresses: number[]): string {
     else ranges.push([address, address])
   }
   return ranges.map(([from, to]) => (from === to ? text(from) : `${text(from)}-${text(to)}`)).join(',')
+}
+
+/** The audit as its lines. */
+export function auditOf(world: World, subnet = 'ovn-default'): Record<string, unknown>[] {
+  return auditLines(world, subnet).map((line) => JSON.parse(line))
+}
+
+export function auditLines(world: World, subnet = 'ovn-default'): string[] {
+  return new AuditTable(world.sql(subnet)).page({}, 0, 100_000).lines.map(({ line }) => line)
+}
+
+/** The audit's chain holds, and ends each reservation as its row is. */
+function expectChain(world: World, subnet: string): void {
+  const verifier = new ChainVerifier()
+  const lines = auditLines(world, subnet)
+  for (const [index, line] of lines.entries()) verifier.take(line, index + 1)
+  const { spaces, stray } = verifier.report()
+  expect([stray, spaces.map(({ fault }) => fault)], 'the chain of the audit').toEqual([
+    undefined,
+    spaces.map(() => undefined),
+  ])
+  const last = new Map<string, unknown>()
+  for (const line of lines) {
+    const { id, after } = JSON.parse(line) as { id: string; after: { state: string } | null }
+    last.set(id, after?.state)
+  }
+  const promised = [...new LeaseTable(world.sql(subnet), () => {}).all()].filter(
+    ({ state }) => state === 'bound' || state === 'stranded',
+  )
+  for (const { id, state, nic } of promised) expect(last.get(id), `the audit of ${nic}`).toBe(state)
 }

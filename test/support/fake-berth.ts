@@ -154,6 +154,7 @@ const GRANTS: Berth = {
   repair: async ({ dryRun }) => ({ kind: 'compared', dryRun, subnets: [] }),
   reservation: async () => ok(granted(ITEM)),
   reservations: async () => ok({ items: [granted(ITEM)], continue: 'next' }),
+  audit: async () => ok({ items: [] }),
   zone: async (query) => ok({ ...query, serial: 7, records: [], leftOut: [] }),
   operation: async (id) =>
     ok({

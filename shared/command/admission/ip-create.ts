@@ -10,7 +10,7 @@ import type { ReserveItem } from '../types.ts'
 import { changeFindings, type IpLike, isInfrastructure } from './ip-spec.ts'
 import { completing } from './json-patch.ts'
 import { ownerKindFinding } from './owner-kind.ts'
-import { type Admission, allowed, denied, type IpReview } from './types.ts'
+import { type Admission, allowed, denied, type IpReview, tenantOf } from './types.ts'
 
 /**
  * Completes a created IP object in the same write: the address is held first, then the object gets address, MAC,
@@ -28,7 +28,7 @@ export async function completeCreated(ports: CommandPorts, review: IpReview): Pr
   const inTheWay = await portsInTheWay(ports, item)
   if (inTheWay) return inTheWay
   const opened = await holdIn(ports, item.subnet, {
-    tenant: review.user,
+    tenant: tenantOf(ports.clusterName, review.user),
     mode: ports.settings.authority,
     bodyHash: '',
     items: [item],

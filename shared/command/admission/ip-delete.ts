@@ -2,7 +2,7 @@ import { problemOf } from '../../problem.ts'
 import { livingOwners } from '../owners.ts'
 import type { CommandPorts } from '../ports.ts'
 import { type IpLike, isForced, isReserved, textOf } from './ip-spec.ts'
-import { type Admission, allowed, denied, failed, type Review } from './types.ts'
+import { type Admission, allowed, denied, failed, type Review, tenantOf } from './types.ts'
 
 const FORCE_HINT = 'remove the owner first, or annotate the object with berth/force=true'
 
@@ -34,9 +34,11 @@ export async function checkDeleted(ports: CommandPorts, review: Review): Promise
 /** Who collects: what these delete was no wish of anybody's (D1, D16, D17). */
 const COLLECTORS = /^system:(serviceaccount:kube-system:|kube-controller-manager$)/
 
-/** Beside the controller the ledger must know that somebody wanted it: an object that merely goes is made again. */
+/** Who wanted it. Beside the controller the ledger must know that somebody did: an object that merely goes is made again. */
 async function noteWish(ports: CommandPorts, { dryRun, user }: Review, ip: IpLike): Promise<void> {
   const { name, uid } = ip.metadata
-  if (ports.settings.authority !== 'beside' || dryRun || COLLECTORS.test(user) || !name || !uid) return
-  await ports.ledger(textOf(ip, 'subnet')).want({ name, uid })
+  if (dryRun || COLLECTORS.test(user) || !name || !uid) return
+  const wanted = ports.ledger(textOf(ip, 'subnet')).want({ name, uid, by: tenantOf(ports.clusterName, user) })
+  // Alone it is but who is to be named for it.
+  await (ports.settings.authority === 'beside' ? wanted : wanted.catch(() => undefined))
 }

@@ -57,3 +57,8 @@ export const denied = (problem: Problem, warnings: readonly string[] = []): Admi
 })
 
 export const failed = (problem: Problem): Admission => ({ kind: 'failed', problem })
+
+/** The tenant of somebody whom a cluster knows by this name. Two clusters may each have somebody of one name. */
+export function tenantOf(cluster: string, user: string): string {
+  return `${cluster === 'default' ? 'kubernetes' : `kubernetes@${cluster}`}/${user}`
+}
