@@ -3,12 +3,14 @@ import { mutateIp, validateIp } from '../../shared/command/admission/ip.ts'
 import { adopt } from '../../shared/command/adopt.ts'
 import { release } from '../../shared/command/release.ts'
 import { reserve } from '../../shared/command/reserve.ts'
-import { AuditTable } from '../../shared/ledger/audit.ts'
+import { AUDIT_TABLE, AuditTable } from '../../shared/ledger/audit.ts'
 import { ChainVerifier, digest, genesisOf } from '../../shared/ledger/audit-chain.ts'
+import type { LeaseRow } from '../../shared/ledger/lease.ts'
 import { creating, ip, kubectlCreate } from '../support/admission.ts'
 import { auditLines, auditOf, expectAgreement } from '../support/agreement.ts'
 import { answered, dyingAt, put, warm } from '../support/drive.ts'
 import { byHand, make, mirrored, podsObject } from '../support/foreign.ts'
+import { nodeSql } from '../support/node-sqlite.ts'
 import { reserved, World } from '../support/world.ts'
 
 const TARGET = { name: 'pod-a.default', subnet: 'ovn-default' }
@@ -147,6 +149,39 @@ describe('the audit leaves out', () => {
     expect(auditLines(world)).toEqual(before)
     await world.pass(400_000)
     expect(auditLines(world)).toEqual(before)
+  })
+
+  it('a reserve that turned back after it had asked its cluster', async () => {
+    const world = await mirrored()
+    world.intercept = (requests, pass) =>
+      requests.some(({ verb }) => verb === 'create') ? new Promise(() => {}) : pass(requests)
+    const outcome = await answered(world, reserve(world.ports, world.reserveCommand([wish])))
+    expect(outcome.kind).toBe('pending')
+    make(world, podsObject('theirs', { v4IpAddress: '10.16.0.9' }))
+    await world.mirror.list('ovn-default')
+    expect((await world.ledger().find('pod-a.default'))?.state).toBe('releasing')
+    await world.pass(400_000)
+    expect(await world.ledger().find('pod-a.default')).toBeUndefined()
+    expect(auditLines(world)).toEqual([])
+  })
+
+  it('what storage did not keep: the next line follows the last one that is there', () => {
+    const sql = nodeSql()
+    sql.run(AUDIT_TABLE)
+    const table = new AuditTable(sql)
+    const row = { id: 'res_1', nic: 'a.b', state: 'held', v4: 1, v6: null, op: 'op' } as unknown as LeaseRow
+    const write = (breaks: boolean) =>
+      sql.transaction(() => {
+        table.changed(row, { ...row, state: 'bound' }, () => undefined)
+        table.write(() => ({ space: 'default/a', wallMs: 0, slowMs: 0, op: () => undefined }))
+        if (breaks) throw new Error('the disk is full')
+      })
+    write(false)
+    expect(() => write(true)).toThrow()
+    table.rolledBack()
+    write(false)
+    const seqs = table.page({}, 0, 10).lines.map(({ line }) => JSON.parse(line).seq)
+    expect(seqs).toEqual([1, 2])
   })
 
   it('a transaction that was taken back, and goes on from the line before it', async () => {
