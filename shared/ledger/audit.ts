@@ -130,17 +130,20 @@ export class AuditTable {
     return { lines, ...(more ? { after: seen } : {}) }
   }
 
-  /** Drops up to `limit` rows from before `slowMs`; the chain goes on from what they left. */
+  /** Drops up to `limit` rows from before `slowMs`; the chain goes on from what they left, the newest stays. */
   prune(slowMs: number, limit: number): number {
-    const last = this.#sql.first<{ seq: number | null }>(
-      `SELECT MAX(seq) AS seq FROM (SELECT seq FROM audit WHERE slow_ms < ? ORDER BY seq LIMIT ?)`,
+    const ends = this.#sql.first<{ first: number | null; last: number | null }>(
+      `SELECT (SELECT MIN(seq) FROM audit) AS first, (SELECT MAX(seq) FROM audit) AS last`,
+    )
+    const { first, last } = ends ?? {}
+    if (first == null || last == null) return 0
+    const untilSeq = Math.min(first + limit, last)
+    return this.#sql.run(
+      `DELETE FROM audit WHERE seq >= ? AND seq < ? AND slow_ms < ?`,
+      first,
+      untilSeq,
       slowMs,
-      limit,
-    )?.seq
-    // The newest stays, for the next one to follow.
-    const newest = this.#sql.first<{ seq: number | null }>(`SELECT MAX(seq) AS seq FROM audit`)?.seq ?? 0
-    if (last === null || last === undefined) return 0
-    return this.#sql.run(`DELETE FROM audit WHERE seq <= ? AND seq < ?`, last, newest)
+    )
   }
 
   #append(change: Change, { space, wallMs, slowMs, op }: AuditMoment): void {
@@ -181,7 +184,7 @@ export class AuditTable {
 
   #headOf(space: string): { readonly seq: number; readonly hash: string } {
     this.#head ??= this.#sql.first<{ seq: number; hash: string }>(
-      `SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1`,
+      `SELECT seq, hash FROM audit WHERE seq = (SELECT MAX(seq) FROM audit)`,
     ) ?? { seq: 0, hash: genesisOf(space) }
     return this.#head
   }

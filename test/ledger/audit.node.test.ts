@@ -169,7 +169,8 @@ describe('the audit leaves out', () => {
     const sql = nodeSql()
     sql.run(AUDIT_TABLE)
     const table = new AuditTable(sql)
-    const row = { id: 'res_1', nic: 'a.b', state: 'held', v4: 1, v6: null, op: 'op' } as unknown as LeaseRow
+    const names = { id: 'res_1', nic: 'a.b', namespace: 'b', podName: 'a', podType: '', mac: '' }
+    const row = { ...names, state: 'held', v4: 1, v6: null, op: 'op', epoch: 1 } as LeaseRow
     const write = (breaks: boolean) =>
       sql.transaction(() => {
         table.changed(row, { ...row, state: 'bound' }, () => undefined)
