@@ -31,6 +31,7 @@ import { closeMethods } from './mount.ts'
 import { mountOpenApi } from './openapi.ts'
 import { mountOperations } from './operations.ts'
 import { mountRelease } from './release.ts'
+import { mountRenew } from './renew.ts'
 import { mountRepair } from './repair.ts'
 import { mountReservations } from './reservations.ts'
 import { mountReserve } from './reserve.ts'
@@ -127,6 +128,7 @@ export function createApp<Bindings extends object>(
   mountReserve(door)
   mountValidate(door)
   mountRelease(door)
+  mountRenew(door)
   mountAdopt(door)
   mountRepair(door)
   mountReservations(door)

@@ -8,6 +8,7 @@ import type {
   AdoptOutcome,
   OperationView,
   ReleaseCommand,
+  RenewCommand,
   Reservation,
   ReservationFilter,
   ReservationPage,
@@ -27,6 +28,7 @@ export interface Berth {
   reserve(command: ReserveCommand): Promise<WriteOutcome>
   validate(command: ReserveCommand): Promise<Validation>
   release(command: ReleaseCommand): Promise<WriteOutcome>
+  renew(command: RenewCommand): Promise<WriteOutcome>
   adopt(command: AdoptCommand): Promise<AdoptOutcome>
   /** Compares ledger and cluster; mends what differs unless it is a dry run. */
   repair(command: RepairCommand): Promise<RepairOutcome>

@@ -13,6 +13,7 @@ import { deleteOwner, putOwner } from '../shared/command/owners.ts'
 import { deletePool, putPool } from '../shared/command/pools.ts'
 import type { CommandPorts } from '../shared/command/ports.ts'
 import { release } from '../shared/command/release.ts'
+import { renew } from '../shared/command/renew.ts'
 import { repair } from '../shared/command/repair/repair.ts'
 import { reserve } from '../shared/command/reserve.ts'
 import type { SharedSpaces } from '../shared/command/spaces.ts'
@@ -343,6 +344,7 @@ export function berthOf(env: Env): Berth {
       return validate(allowed.ok ? await portsFor(allowed.value) : ports, command)
     },
     release: ifAllowed(inCharge, portsFor, release),
+    renew: ifAllowed(inCharge, portsFor, renew),
     adopt: ifAllowed(inCharge, portsFor, adopt),
     repair: async (command) => {
       // To compare changes nothing, whoever is in charge.

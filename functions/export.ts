@@ -103,12 +103,14 @@ const COLUMNS = [
   'v6IpAddress',
   'macAddress',
   'reason',
+  'expiresAt',
 ] as const
 
 /** The plain form of a wish for this very reservation. */
-function wishOf({ subnet, owner, v4IpAddress, v6IpAddress, macAddress, reason = '' }: Reservation) {
+function wishOf(reservation: Reservation) {
+  const { subnet, owner, v4IpAddress, v6IpAddress, macAddress, reason = '', expiresAt = '' } = reservation
   const { namespace, name: podName, kind: podType } = owner
-  return { subnet, namespace, podName, podType, v4IpAddress, v6IpAddress, macAddress, reason }
+  return { subnet, namespace, podName, podType, v4IpAddress, v6IpAddress, macAddress, reason, expiresAt }
 }
 
 const CSV: Form = {

@@ -80,6 +80,8 @@ export function guarded(berth: Berth, caller: Caller): Berth {
       const verbs: Verb[] = command.force ? ['release', 'force'] : ['release']
       return berth.release({ ...command, permit: judge(verbs, may, command.permit) })
     },
+    // It is to reserve for longer.
+    renew: (command) => berth.renew({ ...command, permit: judge(['reserve'], may, command.permit) }),
     adopt: async (command) => {
       if ('target' in command)
         return berth.adopt({ ...command, permit: judge(['adopt'], may, command.permit) })

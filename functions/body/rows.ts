@@ -72,7 +72,7 @@ function isObject(value: unknown): value is Entry['value'] {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** Columns of a CSV file: the fields of the plain form, in any order. */
+/** Columns of a CSV file: the fields of the plain form, in any order; an end is given as a time. */
 const COLUMNS: readonly string[] = Object.keys(plainWish.shape).filter((name) => name !== 'ttlSeconds')
 const COLUMNS_LIMIT = 64
 const NEEDED = ['subnet', 'namespace', 'podName'] as const

@@ -14,10 +14,13 @@ export interface Target {
   readonly spell: (field: string) => string
 }
 
-export interface ReleaseBody {
+export interface Targets {
   readonly targets: readonly Target[]
   /** The caller is to be answered with a list. */
   readonly list: boolean
+}
+
+export interface ReleaseBody extends Targets {
   readonly force: boolean
   readonly reason?: string
 }
@@ -26,11 +29,24 @@ export interface ReleaseBody {
 export const RELEASE_TERMS: readonly string[] = Object.keys(releaseTerms.shape)
 
 /** Every target of a body and the terms, or everything that is wrong with them. */
-export function readRelease({ entries, list, terms }: Collection): Result<ReleaseBody, Problem> {
+export function readRelease(collection: Collection): Result<ReleaseBody, Problem> {
+  const whole = check(releaseTerms, collection.terms)
+  const found = targetsIn(collection)
+  const findings = [...(whole.ok ? [] : whole.error), ...(found.ok ? [] : found.error)]
+  if (!whole.ok || !found.ok) return err(problemOf(findings))
+  const { force, reason } = whole.value
+  return ok({ ...found.value, force: force ?? false, ...(reason ? { reason } : {}) })
+}
+
+/** Every target of a body, whatever is to be done to it. */
+export function readTargets(collection: Collection): Result<Targets, Problem> {
+  const found = targetsIn(collection)
+  return found.ok ? found : err(problemOf(found.error))
+}
+
+function targetsIn({ entries, list }: Collection): Result<Targets, readonly Finding[]> {
   const targets: Target[] = []
   const findings: Finding[] = []
-  const whole = check(releaseTerms, terms)
-  if (!whole.ok) findings.push(...whole.error)
   const block = entries.find(({ value }) => !list && !isManifest(value) && Object.hasOwn(value, 'block'))
   if (block) {
     const owners = fromBlock(block)
@@ -44,14 +60,7 @@ export function readRelease({ entries, list, terms }: Collection): Result<Releas
     else findings.push(...target.error)
   }
   if (findings.length === 0) findings.push(...otherSubnets(targets))
-  if (!whole.ok || findings.length > 0) return err(problemOf(findings))
-  const { force, reason } = whole.value
-  return ok({
-    targets,
-    list: list || block !== undefined,
-    force: force ?? false,
-    ...(reason ? { reason } : {}),
-  })
+  return findings.length > 0 ? err(findings) : ok({ targets, list: list || block !== undefined })
 }
 
 /** All that say a Subnet must say the same one. */

@@ -1,7 +1,8 @@
 import type { z } from '@hono/zod-openapi'
 import type { ReserveCommand, ReserveItem } from '../../shared/command/types.ts'
 import { formatAddress, parseAddress } from '../../shared/ipam/address.ts'
-import { ANNOTATION_REASON } from '../../shared/kube-ovn/names.ts'
+import { ANNOTATION_EXPIRES, ANNOTATION_REASON, ANNOTATION_TTL } from '../../shared/kube-ovn/names.ts'
+import { ttlOf } from '../../shared/ledger/lifetime.ts'
 import { type Finding, type Problem, problemOf } from '../../shared/problem.ts'
 import { err, ok, type Result } from '../../shared/result.ts'
 import { check, finding } from '../schema/findings.ts'
@@ -13,6 +14,7 @@ import {
   type PlainWish,
   plainWish,
 } from '../schema/ip.ts'
+import { timeOf } from '../schema/lasting.ts'
 import { type Collection, type Entry, isManifest } from './collect.ts'
 import { type Path, spellPath } from './path.ts'
 import { manifestWarnings } from './warnings.ts'
@@ -53,10 +55,12 @@ function fromBlock({ value, at }: Entry): Result<Wishes, readonly Finding[]> {
   const parsed = check(blockWish, value, at)
   if (!parsed.ok) return parsed
   const { block, v4IpAddress, v6IpAddress, ...rest } = parsed.value
+  const both = bothComplaint(rest, at)
+  if (both) return err([both])
   const wishes = blockNames(block).map((podName, index): Wish => {
     const first = index === 0 ? { v4IpAddress, v6IpAddress } : {}
     return {
-      item: itemOf({ ...rest, ...first, podName }, { reason: rest.reason, ipPool: rest.ipPool }),
+      item: itemOf({ ...rest, ...first, podName }, rest),
       warnings: [],
       spell: (field) => spellPath([...at, ...blockPath(field)]),
     }
@@ -109,8 +113,10 @@ export function readWish(entry: Entry, item?: number): Result<Wish, readonly Fin
 function fromPlain({ value, at }: Entry, item?: number): Result<Wish, readonly Finding[]> {
   const parsed = check(plainWish, value, at, item)
   if (!parsed.ok) return parsed
+  const both = bothComplaint(parsed.value, at, item)
+  if (both) return err([both])
   return ok({
-    item: itemOf(parsed.value, { reason: parsed.value.reason, ipPool: parsed.value.ipPool }),
+    item: itemOf(parsed.value, parsed.value),
     warnings: [],
     // The object's name is computed; what the caller can change about it is the owner's.
     spell: (field) => spellPath([...at, field === 'name' ? 'podName' : field]),
@@ -124,7 +130,11 @@ function fromManifest({ value, at }: Entry, item?: number): Result<Wish, readonl
   const mismatch = ipAddressComplaint(spec)
   if (mismatch) return err([finding('invalid_field', [...at, 'spec', 'ipAddress'], mismatch, item)])
   return ok({
-    item: itemOf(spec, { name: metadata?.name, reason: metadata?.annotations?.[ANNOTATION_REASON] }),
+    item: itemOf(spec, {
+      name: metadata?.name,
+      reason: metadata?.annotations?.[ANNOTATION_REASON],
+      ...lastingIn(metadata?.annotations ?? {}),
+    }),
     warnings: manifestWarnings(value, at),
     spell: (field) => spellPath([...at, ...manifestPath(field)]),
   })
@@ -133,7 +143,31 @@ function fromManifest({ value, at }: Entry, item?: number): Result<Wish, readonl
 /** Where a manifest keeps what a command calls `field`. */
 export function manifestPath(field: string): Path {
   if (field === 'name') return ['metadata', 'name']
-  return field === 'reason' ? ['metadata', 'annotations', ANNOTATION_REASON] : ['spec', field]
+  const annotation = ANNOTATIONS[field]
+  return annotation ? ['metadata', 'annotations', annotation] : ['spec', field]
+}
+
+const ANNOTATIONS: Readonly<Record<string, string>> = {
+  reason: ANNOTATION_REASON,
+  ttlSeconds: ANNOTATION_TTL,
+  expiresAt: ANNOTATION_EXPIRES,
+}
+
+/** What the annotations say of its lifetime. An object that was printed has both: its end counts. */
+function lastingIn(annotations: Readonly<Record<string, string | null>>): Lasting {
+  const [ttl, expires] = [annotations[ANNOTATION_TTL], annotations[ANNOTATION_EXPIRES]]
+  if (expires) return { expiresAt: timeOf(expires) }
+  return ttl ? { ttlSeconds: ttlOf(ttl) } : {}
+}
+
+function bothComplaint({ ttlSeconds, expiresAt }: Lasting, at: Path, item?: number): Finding | undefined {
+  if (ttlSeconds == null || expiresAt == null) return undefined
+  return finding('invalid_field', [...at, 'expiresAt'], 'must not stand next to ttlSeconds', item)
+}
+
+interface Lasting {
+  readonly ttlSeconds?: number | null | undefined
+  readonly expiresAt?: number | null | undefined
 }
 
 type ItemText = 'name' | 'ipPool' | 'reason'
@@ -141,7 +175,7 @@ type ItemText = 'name' | 'ipPool' | 'reason'
 /** Empty and null texts are left out, in a fixed order, so that equal wishes have equal hashes. */
 function itemOf(
   from: PlainWish | IpManifest['spec'],
-  more: { readonly [K in ItemText]?: string | null | undefined },
+  more: Lasting & { readonly [K in ItemText]?: string | null | undefined },
 ): ReserveItem {
   return {
     subnet: from.subnet,
@@ -154,6 +188,8 @@ function itemOf(
     ...(from.macAddress ? { macAddress: from.macAddress } : {}),
     ...(more.ipPool ? { ipPool: more.ipPool } : {}),
     ...(more.reason ? { reason: more.reason } : {}),
+    ...(more.ttlSeconds ? { ttlSeconds: more.ttlSeconds } : {}),
+    ...(more.expiresAt ? { expiresAt: more.expiresAt } : {}),
   }
 }
 

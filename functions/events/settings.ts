@@ -16,7 +16,15 @@ export interface EventVariables {
   readonly EVENT_SECRETS?: Variable
 }
 
-export const EVENT_TYPES = ['reserved', 'released', 'refused', 'contested', 'stranded', 'drift'] as const
+export const EVENT_TYPES = [
+  'reserved',
+  'released',
+  'refused',
+  'contested',
+  'stranded',
+  'expiring',
+  'drift',
+] as const
 
 const name = z.string().regex(/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/, { error: 'must be a DNS-1123 label' })
 

@@ -9,6 +9,7 @@ import type {
   LedgerPort,
   PoolChange,
   ReleaseRequest,
+  RenewRequest,
   RepairRequest,
   Report,
   SubnetFacts,
@@ -91,6 +92,10 @@ class SubnetClient implements LedgerPort {
     return request.key === undefined && !request.dryRun
       ? this.once((ledger) => ledger.release(request))
       : this.repeatable((ledger) => ledger.release(request))
+  }
+
+  renew(request: RenewRequest) {
+    return this.repeatable((ledger) => ledger.renew(request))
   }
 
   refuse(keyed: Keyed, why: Problem) {

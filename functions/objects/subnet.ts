@@ -15,6 +15,7 @@ import type {
   LeaseFilter,
   PoolChange,
   ReleaseRequest,
+  RenewRequest,
   RepairRequest,
   Report,
   SubnetFacts,
@@ -123,6 +124,10 @@ export class Subnet extends DurableObject<Env> {
 
   release(request: ReleaseRequest) {
     return this.#write(() => this.#ledger.release(request))
+  }
+
+  renew(request: RenewRequest) {
+    return this.#write(() => this.#ledger.renew(request))
   }
 
   refuse(keyed: Keyed, why: Problem) {

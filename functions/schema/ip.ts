@@ -1,5 +1,12 @@
 import { z } from '@hono/zod-openapi'
-import { ANNOTATION_EXPIRES, ANNOTATION_REASON, POD_TYPES } from '../../shared/kube-ovn/names.ts'
+import {
+  ANNOTATION_EXPIRES,
+  ANNOTATION_REASON,
+  ANNOTATION_TTL,
+  POD_TYPES,
+} from '../../shared/kube-ovn/names.ts'
+import { ttlOf } from '../../shared/ledger/lifetime.ts'
+import { expiresAt, timeOf, ttlSeconds } from './lasting.ts'
 import {
   labelComplaint,
   NAMESPACE,
@@ -36,10 +43,8 @@ export const plainWish = z
     macAddress,
     ipPool: optionalName(OBJECT_NAME),
     reason,
-    ttlSeconds: z
-      .null({ error: 'is not available yet' })
-      .optional()
-      .openapi({ description: 'Not available yet.' }),
+    ttlSeconds,
+    expiresAt,
   })
   .openapi('Wish', {
     example: {
@@ -114,8 +119,17 @@ const annotations = texts
     const why = values[ANNOTATION_REASON]
     const complaint = why ? reasonComplaint(why) : undefined
     if (complaint) context.addIssue({ code: 'custom', path: [ANNOTATION_REASON], message: complaint })
-    if (values[ANNOTATION_EXPIRES])
-      context.addIssue({ code: 'custom', path: [ANNOTATION_EXPIRES], message: 'is not available yet' })
+    const [ttl, expires] = [values[ANNOTATION_TTL], values[ANNOTATION_EXPIRES]]
+    if (ttl && ttlOf(ttl) === undefined)
+      context.addIssue({
+        code: 'custom',
+        path: [ANNOTATION_TTL],
+        message: 'must be like 90s, 15m, 72h or 30d',
+      })
+    if (expires && timeOf(expires) === undefined) {
+      const message = 'must be a time like 2026-12-24T18:00:00Z'
+      context.addIssue({ code: 'custom', path: [ANNOTATION_EXPIRES], message })
+    }
   })
   .nullish()
 

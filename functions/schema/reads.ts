@@ -48,6 +48,11 @@ export const reservationQuery = z.strictObject({
   state: z.enum(STATES).optional(),
   address: short.optional(),
   mac: short.optional(),
+  overdue: z
+    .enum(['true', 'false'])
+    .optional()
+    .transform((text) => (text === undefined ? undefined : text === 'true'))
+    .openapi({ type: 'boolean', description: 'Whether its time is over and its owner lives.' }),
   limit: count(100),
   continue: token,
 })

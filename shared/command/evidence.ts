@@ -1,6 +1,8 @@
+import { rfc3339 } from '../clock.ts'
 import type { ClusterFailure, ClusterReply, ClusterRequest, KubeObject, ObjectRef } from '../cluster/port.ts'
 import { type IpObject, type IpSpec, ipObject } from '../kube-ovn/ip-object.ts'
 import {
+  ANNOTATION_EXPIRES,
   ANNOTATION_FENCED,
   ANNOTATION_OP,
   DEPRECATED_FINALIZER,
@@ -34,6 +36,7 @@ export function objectOf(lease: LeaseView, authority: 'alone' | 'beside'): IpObj
       operation: lease.origin,
       epoch: lease.originEpoch,
       ...(lease.reason === undefined ? {} : { reason: lease.reason }),
+      ...(lease.expiresAt === undefined ? {} : { expires: rfc3339(lease.expiresAt) }),
     },
     { finalizer: authority === 'alone' },
   )
@@ -103,7 +106,10 @@ function adoption(
     metadata: {
       uid,
       labels: complete ? { ...labels, [LABEL_NODE_NAME]: node } : labels,
-      annotations: metadata.annotations,
+      annotations:
+        mends === undefined || lease.expiresAt !== undefined
+          ? metadata.annotations
+          : { ...metadata.annotations, [ANNOTATION_EXPIRES]: null },
       ...(mends === 'all' ? { finalizers: [...finalizers.filter(isOthers), FINALIZER] } : {}),
       ...(isMarked || mends !== undefined ? {} : { finalizers: [...finalizers, FINALIZER] }),
     },
@@ -240,6 +246,9 @@ function seenObject(
     agrees: sameOwner && sameSubnet && agrees(said, lease),
     holds: sameSubnet && holds(said, lease),
     ...(isLabelled(object, lease) ? { labelled: true as const } : {}),
+    ...(metadata.annotations?.[ANNOTATION_EXPIRES]
+      ? { expires: metadata.annotations[ANNOTATION_EXPIRES] }
+      : {}),
     ...(whose === 'other' && sameSubnet ? { content: said } : {}),
     description: `${spec?.namespace ?? ''}/${spec?.podName ?? ''} in Subnet ${spec?.subnet ?? ''}`,
   }

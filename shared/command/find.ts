@@ -182,6 +182,7 @@ function leaseFilter(filter: ReservationFilter): Result<LeaseFilter, Problem> {
     ...(namespace === undefined ? {} : { namespace }),
     ...(podName === undefined ? {} : { podName }),
     ...(state === undefined ? {} : { state }),
+    ...(filter.overdue === undefined ? {} : { overdue: filter.overdue }),
   }
   if (filter.address !== undefined) {
     const address = parseAddress(filter.address)

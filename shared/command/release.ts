@@ -70,7 +70,7 @@ async function releaseWithin(
   }
 }
 
-function keyAnswer(found: Located): Answer | undefined {
+export function keyAnswer(found: Located): Answer | undefined {
   if (found.mismatch) {
     const mismatch = problem('idempotency_mismatch', 'this Idempotency-Key was used for another request', {
       field: 'Idempotency-Key',
@@ -84,13 +84,14 @@ function keyAnswer(found: Located): Answer | undefined {
 export const UNDECIDED = problem('unavailable', 'whoever decides about rights does not answer')
 
 /**
- * What the caller may release of what was found; what he may not see is as good as absent. A refusal is not kept under
+ * What the caller may release (or renew) of what was found; what he may not see is as good as absent. A refusal is not kept under
  * the key, for rights may change. What is released is what was asked about: the ledger goes by id and epoch.
  */
-async function permittedLeases(
+export async function permittedLeases(
   subnet: string,
   leases: readonly (LeaseView | null)[],
-  { permit }: ReleaseCommand,
+  { permit }: Pick<ReleaseCommand, 'permit'>,
+  what: 'release' | 'renew' = 'release',
 ): Promise<Result<readonly (LeaseView | null)[], Problem>> {
   if (!permit) return ok(leases)
   const permitted: (LeaseView | null)[] = []
@@ -101,7 +102,7 @@ async function permittedLeases(
     if (permission === 'unknown') return err(UNDECIDED)
     permitted.push(permission === 'granted' ? lease : null)
     if (permission !== 'refused') continue
-    const message = `this caller may not release ${name}`
+    const message = `this caller may not ${what} ${name}`
     findings.push({ code: 'forbidden', field: 'name', message, ...(leases.length > 1 ? { item } : {}) })
   }
   return findings.length > 0 ? err(problemOf(findings)) : ok(permitted)
@@ -120,7 +121,7 @@ async function releasable(
   return living.value.length > 0 ? err(problemOf(living.value)) : present
 }
 
-function presentLeases(
+export function presentLeases(
   leases: readonly (LeaseView | null)[],
   targets: readonly Target[],
 ): Result<LeaseView[], Problem> {

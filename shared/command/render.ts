@@ -44,6 +44,8 @@ export function reservationOf(
     v6IpAddress: lease.v6,
     macAddress: lease.mac,
     createdAt: rfc3339(lease.createdAt),
+    ...(lease.expiresAt === undefined ? {} : { expiresAt: rfc3339(lease.expiresAt) }),
+    ...(lease.overdue ? { overdue: true as const } : {}),
     ...(lease.reason === undefined ? {} : { reason: lease.reason }),
     operation: lease.operation,
     warnings: [...(lease.notes ?? []), ...warnings],

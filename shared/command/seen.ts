@@ -2,12 +2,15 @@ import type { KubeObject } from '../cluster/port.ts'
 import type { IpSpec } from '../kube-ovn/ip-object.ts'
 import {
   ANNOTATION_EPOCH,
+  ANNOTATION_EXPIRES,
   ANNOTATION_FORCE,
   ANNOTATION_OP,
   ANNOTATION_REASON,
+  ANNOTATION_TTL,
   LABEL_RESERVED,
   VIP_PREFIX,
 } from '../kube-ovn/names.ts'
+import { ttlOf } from '../ledger/lifetime.ts'
 import type { SeenIp } from '../ledger/port.ts'
 
 /** More of a reason than anybody may give; an annotation has room for 256 KiB. */
@@ -38,6 +41,7 @@ export function seenIp(object: KubeObject): SeenIp {
     operation: text(annotations[ANNOTATION_OP]),
     epoch: Number.isSafeInteger(epoch) && epoch >= 0 ? epoch : 0,
     reason: text(annotations[ANNOTATION_REASON]).slice(0, REASON_CHARACTERS),
+    ...lastingOf(annotations),
   }
 }
 
@@ -58,6 +62,14 @@ export function seenVip(object: KubeObject): SeenIp {
     operation: '',
     epoch: 0,
   }
+}
+
+/** How long a wish is to last. What cannot be read was refused at admission, or says nothing. */
+function lastingOf(annotations: Readonly<Record<string, string>>): Pick<SeenIp, 'ttlSeconds' | 'expiresAt'> {
+  const expiresAt = Date.parse(text(annotations[ANNOTATION_EXPIRES]))
+  if (Number.isFinite(expiresAt)) return { expiresAt }
+  const ttlSeconds = ttlOf(text(annotations[ANNOTATION_TTL]))
+  return ttlSeconds === undefined ? {} : { ttlSeconds }
 }
 
 const text = (value: unknown): string => (typeof value === 'string' ? value : '')

@@ -59,6 +59,11 @@ export function spared(ledger: LedgerPort, isThere: () => Promise<boolean>): Led
         () => ledger.release(request),
         () => ({ kind: 'unconfigured' }),
       ),
+    renew: (request) =>
+      ask(
+        () => ledger.renew(request),
+        () => ({ kind: 'unconfigured' }),
+      ),
     refuse: (keyed, why) =>
       ask(
         () => ledger.refuse(keyed, why),

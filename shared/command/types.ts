@@ -1,7 +1,7 @@
 /** What every door hands down, and what it gets back. Doors parse into these and render these; nothing here knows HTTP. */
 import type { KubeObject } from '../cluster/port.ts'
 import type { PodType } from '../kube-ovn/names.ts'
-import type { Block, QuotaView } from '../ledger/port.ts'
+import type { Block, QuotaView, RenewRequest } from '../ledger/port.ts'
 import type { Finding, Problem } from '../problem.ts'
 
 /** One wish. Strings are trimmed of nothing: the parse at the door has checked type and length, the core checks meaning. */
@@ -18,6 +18,10 @@ export interface ReserveItem {
   readonly macAddress?: string
   readonly ipPool?: string
   readonly reason?: string
+  /** How long it is to last, one of the two; neither: until it is released. */
+  readonly ttlSeconds?: number
+  /** Wall ms. */
+  readonly expiresAt?: number
 }
 
 /** Who asks and how; the same for every write. */
@@ -60,6 +64,12 @@ export interface ReleaseCommand extends WriteContext {
   readonly force: boolean
   readonly reason?: string
   /** Asked of each reservation found, before anything is done to it: a name alone does not tell whose it is. */
+  readonly permit?: Permit
+}
+
+export interface RenewCommand extends WriteContext {
+  readonly targets: readonly ReleaseTarget[]
+  readonly lasting: RenewRequest['lasting']
   readonly permit?: Permit
 }
 
@@ -109,6 +119,8 @@ export interface Reservation {
   readonly macAddress: string
   readonly createdAt: string
   readonly expiresAt?: string
+  /** That is over, and its owner lives. */
+  readonly overdue?: true
   readonly reason?: string
   /** Id of the last operation on it. */
   readonly operation: string
@@ -169,6 +181,8 @@ export interface ReservationFilter {
   /** Any accepted spelling, checked by the core. */
   readonly address?: string
   readonly mac?: string
+  /** Whether its time is over and its owner lives. */
+  readonly overdue?: boolean
 }
 
 export interface ReservationPage {

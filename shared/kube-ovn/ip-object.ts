@@ -1,6 +1,7 @@
 import { KINDS, type KubeObject, type ObjectMeta } from '../cluster/port.ts'
 import {
   ANNOTATION_EPOCH,
+  ANNOTATION_EXPIRES,
   ANNOTATION_OP,
   ANNOTATION_REASON,
   FINALIZER,
@@ -42,6 +43,8 @@ export interface IpContent {
   readonly operation: string
   readonly epoch: number
   readonly reason?: string
+  /** RFC 3339. */
+  readonly expires?: string
 }
 
 /**
@@ -55,6 +58,7 @@ export function ipObject(content: IpContent, options: { readonly finalizer: bool
   annotations[ANNOTATION_OP] = content.operation
   annotations[ANNOTATION_EPOCH] = String(content.epoch)
   if (content.reason) annotations[ANNOTATION_REASON] = content.reason
+  if (content.expires) annotations[ANNOTATION_EXPIRES] = content.expires
   const labels: Record<string, string> = {}
   labels[LABEL_RESERVED] = 'true'
   labels[LABEL_NODE_NAME] = ''

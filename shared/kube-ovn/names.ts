@@ -28,6 +28,8 @@ export const ANNOTATION_OP = 'berth/op'
 export const ANNOTATION_EPOCH = 'berth/epoch'
 export const ANNOTATION_REASON = 'berth/reason'
 export const ANNOTATION_EXPIRES = 'berth/expires'
+/** How long a wish is to last, as somebody writes it. */
+export const ANNOTATION_TTL = 'berth/ttl'
 export const ANNOTATION_FORCE = 'berth/force'
 /** On a Subnet: the ranges Berth chooses addresses from, with commas. */
 export const ANNOTATION_WINDOW = 'berth/window'

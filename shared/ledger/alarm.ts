@@ -1,5 +1,6 @@
 import { QUICK, SLOW } from '../elapsed.ts'
 import { free } from './ending.ts'
+import { endLifetimes } from './lifetime.ts'
 import type { Space } from './space.ts'
 import { tryWishes } from './wishes.ts'
 
@@ -13,6 +14,7 @@ export function tick(space: Space): readonly string[] {
   return space.transaction(() => {
     for (const row of space.leases.cooled(space.nowMs, BATCH)) free(space, row)
     tryWishes(space)
+    endLifetimes(space)
     space.sweeping = sweep(space)
     space.findDue()
     return { commit: true, value: space.ops.due(space.nowMs, BATCH) }
@@ -37,10 +39,18 @@ export function nextAlarmMs(space: Space): number | undefined {
   if (space.sweeping) return wallMs
   // What waits to be told is handed on a little later, so that many changes are one telling.
   const feedMs = space.settings.feed && space.feed.any() ? wallMs + FEED_MS : undefined
+  const times = [feedMs, lifetimeMs(space, wallMs)]
   if (space.dueMs !== undefined) {
-    const dueMs = wallMs + Math.min(Math.max(0, space.dueMs - space.nowMs), QUICK.lookEveryMs)
-    return Math.min(dueMs, feedMs ?? dueMs)
+    times.push(wallMs + Math.min(Math.max(0, space.dueMs - space.nowMs), QUICK.lookEveryMs))
   }
-  if (feedMs !== undefined) return feedMs
+  const known = times.filter((at) => at !== undefined)
+  if (known.length > 0) return Math.min(...known)
   return space.ops.any() || space.keys.any() ? wallMs + SLOW.lookEveryMs : undefined
+}
+
+/** Lifetimes go by slow time, which a look every ten minutes keeps going. */
+function lifetimeMs(space: Space, wallMs: number): number | undefined {
+  const nextMs = space.lifetimes.nextMs()
+  if (nextMs === undefined) return undefined
+  return wallMs + Math.min(Math.max(0, nextMs - space.slowMs), SLOW.lookEveryMs)
 }

@@ -4,6 +4,7 @@ import { formatAddress } from '../ipam/address.ts'
 import type { Sql, SqlRow } from '../sql.ts'
 import { type AuditDoor, type AuditVerb, digest, genesisOf, sealed } from './audit-chain.ts'
 import type { LeaseRow } from './lease.ts'
+import type { Lifetime } from './lifetime.ts'
 import type { OpRow } from './op.ts'
 
 /** Part of a schema step. body: the line without its hash (audit-chain.ts); the columns are what is looked for. */
@@ -43,6 +44,8 @@ interface Change {
   readonly after: LeaseRow | undefined
   /** The operation that did it, where it was known then. */
   readonly op?: OpRow | undefined
+  /** It was renewed, by this tenant, and would have ended then before (wall ms). */
+  readonly renewed?: { readonly tenant: string; readonly expiresAt: number | undefined }
 }
 
 type Operations = (id: string) => OpRow | undefined
@@ -61,6 +64,7 @@ export interface AuditMoment {
   readonly wallMs: number
   readonly slowMs: number
   readonly op: Operations
+  readonly lifetime: (id: string) => Lifetime | undefined
 }
 
 /** The chain of one space. Rows are only added, and the oldest dropped when their time is over. */
@@ -81,7 +85,12 @@ export class AuditTable {
     const known = this.#changes.get(row.id)
     const change = { before: known ? known.before : before, after }
     if (!known && !concernsPromise(change)) return
-    this.#changes.set(row.id, { ...change, op: op(row.op) ?? known?.op })
+    this.#changes.set(row.id, { ...known, ...change, op: op(row.op) ?? known?.op })
+  }
+
+  /** A reservation was given another lifetime. */
+  renewed(row: LeaseRow, tenant: string, before: Lifetime | undefined): void {
+    this.#changes.set(row.id, { before: row, after: row, renewed: { tenant, expiresAt: before?.expiresAt } })
   }
 
   /** Called before the transaction commits. */
@@ -146,13 +155,13 @@ export class AuditTable {
     )
   }
 
-  #append(change: Change, { space, wallMs, slowMs, op }: AuditMoment): void {
+  #append(change: Change, { space, wallMs, slowMs, op, lifetime }: AuditMoment): void {
     const { before, after } = change
     const row = (after ?? before) as LeaseRow
     const did = change.op ?? op(row.op)
-    const verb = verbOf(change, did)
+    const verb = change.renewed ? 'renew' : verbOf(change, did)
     if (!verb) return
-    const by = BY_ITSELF.has(verb) ? undefined : did
+    const by = BY_ITSELF.has(verb) ? undefined : (change.renewed ?? did)
     const head = this.#headOf(space)
     const seq = head.seq + 1
     const actor = by?.tenant || BERTH
@@ -169,8 +178,8 @@ export class AuditTable {
       epoch: row.epoch,
       operation: row.op,
       reason: row.reason ?? '',
-      before: stateOf(before),
-      after: stateOf(after),
+      before: withExpiry(stateOf(before), change.renewed?.expiresAt),
+      after: withExpiry(stateOf(after), lifetime(row.id)?.expiresAt),
       previous: head.hash,
     })
     const hash = digest(body)
@@ -246,10 +255,17 @@ function stateOf(row: LeaseRow | undefined): Record<string, unknown> | null {
   }
 }
 
+function withExpiry(
+  state: Record<string, unknown> | null,
+  expiresAt: number | undefined,
+): Record<string, unknown> | null {
+  return state && expiresAt !== undefined ? { ...state, expiresAt: rfc3339(expiresAt) } : state
+}
+
 /** A tenant's first part tells by which door its kind comes in (functions/access). */
-function doorOf(op: OpRow | undefined): AuditDoor {
+function doorOf(op: Partial<Pick<OpRow, 'tenant' | 'kind' | 'items'>> | undefined): AuditDoor {
   if (!op?.tenant) return 'cluster'
-  if (op.kind === 'admission' || op.items[0]?.door) return 'admission'
+  if (op.kind === 'admission' || op.items?.[0]?.door) return 'admission'
   const [kind = ''] = op.tenant.split('/')
   if (kind === 'git' || kind === 'chat' || kind === 'events') return kind
   return op.tenant === BERTH ? 'repair' : 'http'

@@ -33,6 +33,7 @@ export function coolDown(space: Space, row: LeaseRow, item: ItemState): LeaseVie
 /** What was known of a promise that is over; whoever says its addresses all the while has them now. */
 function over(space: Space, row: LeaseRow): void {
   space.notes.drop(row.id)
+  space.lifetimes.drop(row.id)
   handOver(space, row)
 }
 

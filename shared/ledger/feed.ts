@@ -1,3 +1,4 @@
+import { rfc3339 } from '../clock.ts'
 import type { Random } from '../random.ts'
 import type { Sql, SqlRow } from '../sql.ts'
 import { eventId } from './ids.ts'
@@ -5,7 +6,7 @@ import type { LeaseRow } from './lease.ts'
 import type { LeaseView } from './port.ts'
 
 /** What happened to a reservation. */
-export type FeedType = 'reserved' | 'released' | 'refused' | 'contested' | 'stranded'
+export type FeedType = 'reserved' | 'released' | 'refused' | 'contested' | 'stranded' | 'expiring'
 
 /** One thing that happened, in the order in which it did. */
 export interface FeedEntry {
@@ -66,6 +67,7 @@ export function toldOf(view: LeaseView): Record<string, unknown> {
     v6IpAddress: view.v6,
     macAddress: view.mac,
     operation: view.operation,
+    ...(view.expiresAt === undefined ? {} : { expiresAt: rfc3339(view.expiresAt) }),
     ...(view.reason === undefined ? {} : { reason: view.reason }),
   }
 }

@@ -7,6 +7,7 @@ import { close, coolDown, free } from './ending.ts'
 import { contest, isPromised } from './foreign.ts'
 import { enqueue, issue } from './issue.ts'
 import type { LeaseRow } from './lease.ts'
+import { LEASE_EXPIRED, outlived } from './lifetime.ts'
 import type { OpRow } from './op.ts'
 import type { ItemState } from './operations.ts'
 import type { Answer, Next } from './port.ts'
@@ -99,6 +100,12 @@ export function awaitOwner(space: Space, row: LeaseRow, force: boolean, by = '')
 export function waitForOwner(space: Space, op: OpRow): Next {
   const { item, row } = only(space, op)
   if (!row || !isPromised(row) || row.op !== op.id) return superseded(space, op, item)
+  const isRenewed = item.lapsed !== undefined && space.lifetimes.of(row.id)?.expiresAt !== item.lapsed
+  if (item.lapsed !== undefined && (item.alive !== undefined || isRenewed)) {
+    if (!isRenewed) space.lifetimes.putOff(row.id, space.slowMs)
+    const why = outlived(item.nic, item.alive ?? 'it was renewed')
+    return close(space, op, 'failed', { kind: 'refused', problem: why })
+  }
   if (item.stage !== 'recheck') {
     if (item.alive !== undefined && item.beside) {
       // The owner came back (fault 87): its object is kept, or made again.
@@ -117,12 +124,16 @@ export function waitForOwner(space: Space, op: OpRow): Next {
   }
   // L2, in the transaction that learnt that the owner is gone: from here there is one way.
   space.notes.drop(row.id)
-  space.leases.update(row, { state: 'releasing', epoch: row.epoch + 1 })
+  space.leases.update(row, {
+    state: 'releasing',
+    epoch: row.epoch + 1,
+    ...(item.lapsed === undefined ? {} : { reason: LEASE_EXPIRED }),
+  })
   // What is being deleted already is looked at before it is touched.
   const beside = item.beside === true
   const begun = leaving(
     space,
-    { nic: item.nic, uid: null },
+    { nic: item.nic, uid: item.lapsed === undefined ? null : row.uid },
     { forced: item.forced === true && !beside, beside },
   )
   const gone: ItemState = {
@@ -147,10 +158,11 @@ export function nudge(space: Space, owner: { readonly namespace: string; readonl
         ? undefined
         : space.leases.promise(portName(owner.podName, owner.namespace, provider))
     const op = row && space.ops.get(row.op)
+    const isOverdue = row !== undefined && space.lifetimes.lookNow(row.id, space.slowMs)
     // A release waits from the start, or for one who started under it (fault 87).
     const isWaited = ({ nic, alive }: ItemState) =>
       nic === row?.nic && (op?.phase === 'owner' || (op?.phase === 'delete' && alive !== undefined))
-    if (op?.state !== 'running' || !op.items.some(isWaited)) return { commit: false, value: undefined }
+    if (op?.state !== 'running' || !op.items.some(isWaited)) return { commit: isOverdue, value: undefined }
     const items = op.items.map((item) => {
       const { notBeforeMs: _later, ...now } = item
       return isWaited(item) ? now : item

@@ -10,6 +10,7 @@ import { operationId, reservationId } from './ids.ts'
 import { issue } from './issue.ts'
 import type { LeaseRow } from './lease.ts'
 import type { LeaseTag } from './lease-index.ts'
+import { lifetimeOf } from './lifetime.ts'
 import { awaitsAddress, fixedBy, foreignFinding, heldBy } from './met.ts'
 import type { OpRow } from './op.ts'
 import type { ItemState } from './operations.ts'
@@ -161,7 +162,12 @@ function open(space: Space, request: HoldRequest): Verdict<Opened> {
       } else rows.push(present)
       continue
     }
-    const against = termsFinding(space, wish)
+    const lifetimeMs = lifetimeOf(wish, wallMs)
+    if (typeof lifetimeMs === 'object') {
+      note(lifetimeMs)
+      continue
+    }
+    const against = termsFinding(space, wish, lifetimeMs)
     if (against) {
       note(against)
       continue
@@ -174,6 +180,8 @@ function open(space: Space, request: HoldRequest): Verdict<Opened> {
     }
     const row = back ?? chosen(space, wish, nic, op, wallMs, note)
     if (!row) continue
+    if (lifetimeMs === undefined) space.lifetimes.drop(row.id)
+    else space.lifetimes.put(row, lifetimeMs, wallMs, space.slowMs)
     rows.push(row)
     const fixed = fixedBy(wish)
     fresh.push({

@@ -49,15 +49,16 @@ function seenWhileMending(item: ItemState, object: SeenObject, timing: Timing): 
   }
   if (object.terminating) return refused(item, 'releasing', `the IP object ${item.nic} is being removed`)
   const seen: ItemState = { ...item, rv: object.rv, objectAt: object.createdAt, keep: object.finalizers }
-  if (isWhole(object, item.mends)) return { ...seen, stage: 'proven' }
+  if (isWhole(object, item)) return { ...seen, stage: 'proven' }
   if (item.tries >= MOST_TRIES) {
     return refused(item, 'contested', `somebody takes from ${item.nic} what is given back`)
   }
   return again({ ...seen, stage: 'patch' }, timing)
 }
 
-function isWhole(object: SeenObject, mends: ItemState['mends']): boolean {
+function isWhole(object: SeenObject, { mends, expires }: ItemState): boolean {
   if (object.whose !== 'ours' || object.labelled !== true) return false
+  if (mends === 'expires') return (object.expires ?? '') === expires
   if (mends !== 'all') return true
   return object.finalizers.includes(FINALIZER) && !object.finalizers.includes(DEPRECATED_FINALIZER)
 }

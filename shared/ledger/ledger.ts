@@ -28,6 +28,7 @@ import type {
   OpView,
   PoolChange,
   ReleaseRequest,
+  RenewRequest,
   RepairRequest,
   Report,
   SpaceView,
@@ -37,6 +38,7 @@ import type {
 import { find, locate, operation, page, spaceView } from './reads.ts'
 import { findingOf } from './refusals.ts'
 import { refuse, release } from './release.ts'
+import { renew } from './renew.ts'
 import { inspect, RepairRate, repair } from './repair.ts'
 import { type ReportOutcomes, type Reports, reported, reports } from './reports.ts'
 import { settled, unsettled } from './shared-marks.ts'
@@ -169,6 +171,10 @@ export class Ledger implements LedgerPort {
 
   async release(request: ReleaseRequest): Promise<Opened> {
     return this.space ? release(this.space, request) : { kind: 'unconfigured' }
+  }
+
+  async renew(request: RenewRequest): Promise<Opened> {
+    return this.space?.subnet ? renew(this.space, request) : { kind: 'unconfigured' }
   }
 
   async refuse(keyed: Keyed, why: Problem): Promise<Opened> {

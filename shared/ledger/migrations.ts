@@ -2,6 +2,7 @@ import { err, ok, type Result } from '../result.ts'
 import type { Sql } from '../sql.ts'
 import { AUDIT_TABLE } from './audit.ts'
 import { FEED_TABLE } from './feed.ts'
+import { LIFETIME_TABLES } from './lifetime.ts'
 import { createTables, SCHEMA_VERSION } from './schema.ts'
 import { createObserved } from './schema-observed.ts'
 import { SHARED_TABLES } from './shared-marks.ts'
@@ -51,6 +52,10 @@ export const MIGRATIONS: readonly ((sql: Sql) => void)[] = [
   // 5: the audit. It begins here: what was before is not known any more.
   (sql) => {
     sql.run(AUDIT_TABLE)
+  },
+  // 6: reservations that end by themselves.
+  (sql) => {
+    for (const statement of LIFETIME_TABLES) sql.run(statement)
   },
 ]
 

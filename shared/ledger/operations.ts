@@ -67,6 +67,9 @@ export type Stage =
   | 'witness'
   | 'finalize'
 
+/** labels: and marks; all: the finalizer as well; expires: when it ends. */
+export type Mends = 'labels' | 'all' | 'expires'
+
 /** Why an item ends in a refusal. `field`: what of the wish, where it is not its name. */
 export interface Failure {
   readonly code: ProblemCode
@@ -107,7 +110,9 @@ export interface ItemState {
   /** The object is a wish that has nothing yet: all of it is to be written, not the marks alone. */
   readonly complete?: true
   /** What a mend gives back: labels and marks, or the finalizer as well. */
-  readonly mends?: 'labels' | 'all'
+  readonly mends?: Mends
+  /** With mends: expires, what the annotation is to say; '' nothing. */
+  readonly expires?: string
   /** Why the owner counts as alive, as last read. */
   readonly alive?: string
   /** It was begun beside kube-ovn-controller, and ends so whatever AUTHORITY says by then (fault 85). */
@@ -134,6 +139,8 @@ export interface ItemState {
   readonly what?: 'v4' | 'v6' | 'mac'
   /** Further addresses that others of the shared space have, just told. */
   readonly others?: readonly string[]
+  /** Nobody asked for its release: its time is over, which ended then (wall ms). */
+  readonly lapsed?: number
   /** Its object is deleted with kubectl, and who does it was asked about at admission. */
   readonly door?: 'admission'
   /** Why its port was left alone. */
@@ -185,7 +192,7 @@ export type Call =
       /** Kube-OVN's finalizer is the controller's to write. */
       readonly beside?: true
       /** It is ours, and lost some of them; `all`: the finalizer too, in its present name alone. */
-      readonly mends?: 'labels' | 'all'
+      readonly mends?: Mends
     }
 
 /** A reply, reduced by the driver to what decisions rest on (command/evidence.ts). */
@@ -237,6 +244,8 @@ export interface SeenObject {
   readonly finalizer: boolean
   /** All finalizers; a deleted object without any is gone. */
   readonly finalizers: readonly string[]
+  /** What it says of its end. */
+  readonly expires?: string
   /** Same namespace and Pod or VM name as our row. */
   readonly sameOwner: boolean
   /** Nothing it says contradicts our row: owner, Subnet, and every address and MAC it names. */

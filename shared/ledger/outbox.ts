@@ -1,7 +1,12 @@
 import type { Sql, SqlRow } from '../sql.ts'
 import { backoffMs } from './operations.ts'
 
-export type EventReason = 'Reserved' | 'Released' | 'ReservationRefused' | 'ReservationContested'
+export type EventReason =
+  | 'Reserved'
+  | 'Released'
+  | 'ReservationRefused'
+  | 'ReservationContested'
+  | 'ReservationExpiring'
 
 /** An Event about an IP object, yet to be written to the cluster. */
 export interface LedgerEvent {

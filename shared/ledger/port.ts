@@ -8,6 +8,7 @@ import type { Problem } from '../problem.ts'
 import type { Result } from '../result.ts'
 import type { AuditFilter, AuditPage } from './audit.ts'
 import type { LeaseState } from './lease.ts'
+import type { Lasting } from './lifetime.ts'
 import type { Call, Evidence, OpKind } from './operations.ts'
 
 /** Who keeps the addresses beside Berth: nobody, or a kube-ovn-controller that runs (faults.md (a)). */
@@ -83,6 +84,10 @@ export interface LeaseView {
   /** creationTimestamp of the IP object. */
   readonly objectAt?: string
   readonly reason?: string
+  /** Wall ms at which it ends by itself. */
+  readonly expiresAt?: number
+  /** That is over, and its owner lives. */
+  readonly overdue?: true
   /** What its reader should know beside its state. */
   readonly notes?: readonly string[]
   readonly createdAt: number
@@ -147,6 +152,10 @@ export interface Wish {
   readonly macAddress?: string
   readonly ipPool?: string
   readonly reason?: string
+  /** How long it is to last, one of the two; neither: until it is released. */
+  readonly ttlSeconds?: number
+  /** Wall ms. */
+  readonly expiresAt?: number
 }
 
 export interface Keyed {
@@ -197,6 +206,15 @@ export interface ReleaseRequest extends Keyed {
   readonly dryRun: boolean
   readonly force: boolean
   readonly reason?: string
+}
+
+/** Another lifetime for reservations, counted from now. */
+export interface RenewRequest extends Keyed {
+  /** As located: state and epoch must still be those. */
+  readonly items: readonly { readonly name: string; readonly id: string; readonly epoch: number }[]
+  readonly dryRun: boolean
+  /** `again`: as long as it was given last. `always`: until it is released. */
+  readonly lasting: Lasting | 'again' | 'always'
 }
 
 export interface Located {
@@ -258,6 +276,7 @@ export interface LeaseFilter {
   readonly v4?: string
   readonly v6?: string
   readonly mac?: string
+  readonly overdue?: boolean
 }
 
 export interface LeasePage {
@@ -332,6 +351,9 @@ export interface SeenIp {
   readonly epoch: number
   /** Annotation berth/reason. */
   readonly reason: string
+  /** Annotations berth/ttl and berth/expires of an object that is a wish; absent where they say nothing that can be read. */
+  readonly ttlSeconds?: number
+  readonly expiresAt?: number
 }
 
 /** News of the IP objects (and Vips) whose spec names this Subnet, in the order of the watch. */
@@ -399,6 +421,7 @@ export interface LedgerPort {
   adopt(request: AdoptRequest): Promise<Opened>
   locate(targets: readonly Target[], keyed: Keyed): Promise<Located>
   release(request: ReleaseRequest): Promise<Opened>
+  renew(request: RenewRequest): Promise<Opened>
   /** Keeps a final refusal the caller came to by itself under the key; answers what the key says by now. */
   refuse(keyed: Keyed, why: Problem): Promise<Opened>
   /** What a comparison begins with; changes nothing. @returns `rate_limited` */

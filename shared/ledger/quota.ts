@@ -103,6 +103,17 @@ export function termsFinding(space: Space, wish: Wish, lifetimeMs?: number): Fin
   return lifetimeFinding(quota, use, lifetimeMs) ?? countFinding(quota, use)
 }
 
+/** Why a reservation that is there may not last so long; undefined where it may. */
+export function lastingFinding(
+  space: Space,
+  namespace: string,
+  lifetimeMs: number | undefined,
+): Finding | undefined {
+  const facts = space.subnet?.facts
+  const quota = quotaIn(space, namespace)
+  return facts && quota ? lifetimeFinding(quota, { namespace, subnet: facts.name }, lifetimeMs) : undefined
+}
+
 /** Whether an owner who comes back may have his address: the policy may have changed since. */
 export function mayReturn(space: Space, { v4, v6 }: LeaseRow): boolean {
   const terms = space.subnet && termsOf(space.subnet.facts)

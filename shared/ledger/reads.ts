@@ -105,7 +105,8 @@ function matches(view: LeaseView, filter: LeaseFilter): boolean {
     (filter.state === undefined || view.state === filter.state) &&
     (filter.v4 === undefined || view.v4 === filter.v4) &&
     (filter.v6 === undefined || view.v6 === filter.v6) &&
-    (filter.mac === undefined || view.mac === filter.mac)
+    (filter.mac === undefined || view.mac === filter.mac) &&
+    (filter.overdue === undefined || (view.overdue === true) === filter.overdue)
   )
 }
 

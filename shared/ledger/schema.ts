@@ -1,11 +1,12 @@
 import type { Sql } from '../sql.ts'
 import { AUDIT_TABLE } from './audit.ts'
 import { FEED_TABLE } from './feed.ts'
+import { LIFETIME_TABLES } from './lifetime.ts'
 import { createObserved } from './schema-observed.ts'
 import { SHARED_TABLES } from './shared-marks.ts'
 
 /** The ledger's tables. `migrations.ts` decides when they are made or changed; a reader of any other file finds the columns here. */
-export const SCHEMA_VERSION = 5
+export const SCHEMA_VERSION = 6
 
 /**
  * Times: `*_ms` is ledger time (elapsed.ts) where it is compared, wall time (`*_at`) where it is shown. slow_ms,
@@ -71,4 +72,5 @@ export function createTables(sql: Sql): void {
   sql.run(FEED_TABLE)
   for (const statement of SHARED_TABLES) sql.run(statement)
   sql.run(AUDIT_TABLE)
+  for (const statement of LIFETIME_TABLES) sql.run(statement)
 }

@@ -16,6 +16,7 @@ import { Feed, type FeedType, feedTypeOf, toldOf } from './feed.ts'
 import { IdempotencyTable } from './idempotency.ts'
 import { type LeaseRow, LeaseTable } from './lease.ts'
 import { type LeaseTag, SqlLeaseIndex } from './lease-index.ts'
+import { Lifetimes } from './lifetime.ts'
 import { Notes } from './notes.ts'
 import { OpTable } from './op.ts'
 import { Outbox } from './outbox.ts'
@@ -69,6 +70,7 @@ export class Space {
   readonly feed: Feed
   readonly counters: CountersDue
   readonly audit: AuditTable
+  readonly lifetimes: Lifetimes
   /** What other clusters of a shared space are to be told. */
   readonly shared: SharedMarks
   /** Reservations by namespace. */
@@ -111,6 +113,7 @@ export class Space {
       this.audit.changed(before, after, (id) => this.ops.get(id))
     })
     this.audit = new AuditTable(this.sql)
+    this.lifetimes = new Lifetimes(this.sql)
     this.usage = new Usage(this.leases, () => this.wrote)
     this.feed = new Feed(this.sql, this.random)
     this.ops = new OpTable(this.sql, (ledgerMs) => this.dueAt(ledgerMs))
@@ -305,6 +308,7 @@ export class Space {
     this.audit.rolledBack()
     if (!this.wrote) return
     this.metaCache.clear()
+    this.lifetimes.rolledBack()
     this.claims.rolledBack()
     this.notes.rolledBack()
     this.outbox.rolledBack()
@@ -379,6 +383,7 @@ export class Space {
     const facts = this.record?.facts
     if (!facts) throw new Error('a row without a Subnet')
     const notes = this.notes.of(row.id)
+    const lifetime = this.lifetimes.of(row.id)
     return {
       id: row.id,
       state,
@@ -402,6 +407,8 @@ export class Space {
       ...(row.rv === null ? {} : { resourceVersion: row.rv }),
       ...(row.objectAt === null ? {} : { objectAt: row.objectAt }),
       ...(row.reason === null ? {} : { reason: row.reason }),
+      ...(lifetime === undefined ? {} : { expiresAt: lifetime.expiresAt }),
+      ...(lifetime?.overdue ? { overdue: true } : {}),
       ...(notes.length === 0 ? {} : { notes }),
       createdAt: row.createdAt,
     }
@@ -481,6 +488,7 @@ export class Space {
       wallMs: this.clock.nowMs(),
       slowMs: this.slowMs,
       op: (id) => this.ops.get(id),
+      lifetime: (id) => this.lifetimes.of(id),
     }
   }
 
@@ -495,6 +503,11 @@ export class Space {
   /** Leaves word that somebody else is there too. */
   tellContested(row: LeaseRow): void {
     this.tellOf('contested', row.nic, toldOf(this.view(row)))
+  }
+
+  /** Leaves word that its time is about to be over. */
+  tellExpiring(row: LeaseRow): void {
+    this.tellOf('expiring', row.nic, toldOf(this.view(row)))
   }
 
   private markForOthers(before: LeaseRow | undefined, after: LeaseRow | undefined): void {

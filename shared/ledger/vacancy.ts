@@ -122,7 +122,11 @@ export function choosingAgain(space: Space, op: string, items: readonly ItemStat
     const other = allocated(space, wish, row.nic, op, space.clock.nowMs(), (finding) =>
       findings.push(finding),
     )
-    if (other) return { ...rest, id: other.id, tries: 0 }
+    if (other) {
+      space.lifetimes.move(row.id, other)
+      return { ...rest, id: other.id, tries: 0 }
+    }
+    space.lifetimes.drop(row.id)
     const [why] = findings
     const carried = `${inTheWay(row, by)}, and no other is left`
     return refused(

@@ -11,6 +11,7 @@ import type { ClaimRow } from './claims.ts'
 import { claimFor, takeBack } from './foreign.ts'
 import { allocated, returning } from './hold.ts'
 import type { LeaseRow } from './lease.ts'
+import { lifetimeOf } from './lifetime.ts'
 import type { SeenIp, Wish } from './port.ts'
 import { termsFinding } from './quota.ts'
 import type { Space } from './space.ts'
@@ -95,7 +96,9 @@ function judged(space: Space, seen: SeenIp): Judged {
   }
   const wish = wishOf(seen)
   const wrong = missing(seen) ?? podTypeFinding(seen) ?? nameFinding(wish, nic, provider)
-  const against = wrong ?? termsFinding(space, wish)
+  const lifetimeMs = lifetimeOf(wish, space.clock.nowMs())
+  const against =
+    wrong ?? (typeof lifetimeMs === 'object' ? lifetimeMs : termsFinding(space, wish, lifetimeMs))
   if (against) return { finding: against }
   const op = completion(space, seen, wish)
   let finding: Finding | undefined
@@ -104,6 +107,9 @@ function judged(space: Space, seen: SeenIp): Judged {
     allocated(space, wish, nic, op.id, space.clock.nowMs(), (found) => {
       finding = found
     })
+  if (row && typeof lifetimeMs === 'number') {
+    space.lifetimes.put(row, lifetimeMs, space.clock.nowMs(), space.slowMs)
+  }
   return row ? { op, row } : { finding: finding ?? { code: 'unavailable', message: 'not to be had' } }
 }
 
@@ -122,6 +128,7 @@ function podTypeFinding({ podType }: SeenIp): Finding | undefined {
 
 function wishOf(seen: SeenIp): Wish {
   const { namespace, podName, podType, name, v4IpAddress, v6IpAddress, macAddress, reason } = seen
+  const { ttlSeconds, expiresAt } = seen
   return {
     namespace,
     podName,
@@ -131,6 +138,8 @@ function wishOf(seen: SeenIp): Wish {
     ...(v6IpAddress === '' ? {} : { v6IpAddress }),
     ...(macAddress === '' ? {} : { macAddress }),
     ...(reason === '' ? {} : { reason }),
+    ...(ttlSeconds === undefined ? {} : { ttlSeconds }),
+    ...(expiresAt === undefined ? {} : { expiresAt }),
   }
 }
 

@@ -90,7 +90,17 @@ const ROWS: readonly (readonly [string, unknown, Refusal])[] = [
   ['name in plain form', plain({ name: 'web-1.default' }), invalid('name')],
   ['ipAddress in plain form', plain({ ipAddress: '10.16.0.3' }), invalid('ipAddress')],
   ['spec without kind', { spec: SPEC }, invalid('subnet')],
-  ['ttlSeconds', plain({ ttlSeconds: 60 }), invalid('ttlSeconds')],
+  ['ttlSeconds of nothing', plain({ ttlSeconds: 0 }), invalid('ttlSeconds')],
+  ['ttlSeconds before now', plain({ ttlSeconds: -60 }), invalid('ttlSeconds')],
+  ['half of ttlSeconds', plain({ ttlSeconds: 1.5 }), invalid('ttlSeconds')],
+  ['ttlSeconds of eleven years', plain({ ttlSeconds: 347_000_000 }), invalid('ttlSeconds')],
+  ['expiresAt as a number', plain({ expiresAt: 1_800_000_000 }), invalid('expiresAt')],
+  ['expiresAt in words', plain({ expiresAt: 'tomorrow' }), invalid('expiresAt')],
+  [
+    'expiresAt next to ttlSeconds',
+    plain({ ttlSeconds: 60, expiresAt: '2099-01-01T00:00:00Z' }),
+    invalid('expiresAt'),
+  ],
   ['ttlSeconds as text', plain({ ttlSeconds: '60' }), invalid('ttlSeconds')],
   ['an unknown field with a strange name', plain({ 'a b"c': 1 }), invalid('["a b\\"c"]')],
   // Manifest

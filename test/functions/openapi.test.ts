@@ -70,6 +70,7 @@ describe('/openapi.json', () => {
       'post /v1/import',
       'post /v1/keys',
       'post /v1/release',
+      'post /v1/renew',
       'post /v1/repair',
       'post /v1/reserve',
       'post /v1/subnets/{name}/window',

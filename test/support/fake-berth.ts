@@ -147,6 +147,11 @@ const GRANTS: Berth = {
     created: false,
     reservations: targets.map((_target, index) => ({ ...granted(ITEM, index), state: 'free' })),
   }),
+  renew: async ({ targets }) => ({
+    kind: 'done',
+    created: false,
+    reservations: targets.map((_target, index) => granted(ITEM, index)),
+  }),
   adopt: async (command) =>
     'target' in command
       ? { kind: 'done', created: false, reservations: [granted(ITEM)] }

@@ -2,6 +2,7 @@
 import type { IpSpec } from '../../kube-ovn/ip-object.ts'
 import {
   ANNOTATION_EPOCH,
+  ANNOTATION_EXPIRES,
   ANNOTATION_OP,
   ANNOTATION_REASON,
   DEPRECATED_FINALIZER,
@@ -52,7 +53,7 @@ function restored(is: IpLike, wished: IpLike): Record<string, unknown> {
   const marks = missing(annotations, MARKS, wished.metadata.annotations)
   const isReplaced = Object.keys(marks).length === MARKS.length
   if (!isReplaced) return Object.keys(marks).length > 0 ? { annotations: marks } : {}
-  const reason = missing(annotations, [ANNOTATION_REASON], wished.metadata.annotations)
+  const reason = missing(annotations, [ANNOTATION_REASON, ANNOTATION_EXPIRES], wished.metadata.annotations)
   const kept = finalizers.filter((name) => name === FINALIZER || name === DEPRECATED_FINALIZER)
   const present = wished.metadata.finalizers ?? []
   const dropped = kept.filter((name) => !present.includes(name))
