@@ -138,8 +138,8 @@ const ROWS: readonly (readonly [string, unknown, Refusal])[] = [
     invalid('metadata.annotations["berth/reason"]'),
   ],
   [
-    'an expiry',
-    manifest({ metadata: { annotations: { 'berth/expires': '2027-01-01T00:00:00Z' } } }),
+    'an expiry in words',
+    manifest({ metadata: { annotations: { 'berth/expires': 'next year' } } }),
     invalid('metadata.annotations["berth/expires"]'),
   ],
   ['spec.subnet missing', manifest({}, { subnet: undefined }), invalid('spec.subnet')],

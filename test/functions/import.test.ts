@@ -225,9 +225,9 @@ describe('GET /v1/export', () => {
   it('writes CSV', async () => {
     expect(await exported('*/*')).toEqual([
       'text/csv',
-      'subnet,namespace,podName,podType,v4IpAddress,v6IpAddress,macAddress,reason\r\n' +
-        `ovn-default,default,web-1,,10.16.0.10,,00:00:00:4d:b4:36,"'=1,""x"""\r\n` +
-        'ovn-default,default,web-2,,10.16.0.11,,00:00:00:4d:b4:36,"line\nend"\r\n',
+      'subnet,namespace,podName,podType,v4IpAddress,v6IpAddress,macAddress,reason,expiresAt\r\n' +
+        `ovn-default,default,web-1,,10.16.0.10,,00:00:00:4d:b4:36,"'=1,""x""",\r\n` +
+        'ovn-default,default,web-2,,10.16.0.11,,00:00:00:4d:b4:36,"line\nend",\r\n',
     ])
   })
 

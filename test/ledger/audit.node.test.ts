@@ -174,7 +174,13 @@ describe('the audit leaves out', () => {
     const write = (breaks: boolean) =>
       sql.transaction(() => {
         table.changed(row, { ...row, state: 'bound' }, () => undefined)
-        table.write(() => ({ space: 'default/a', wallMs: 0, slowMs: 0, op: () => undefined, lifetime: () => undefined }))
+        table.write(() => ({
+          space: 'default/a',
+          wallMs: 0,
+          slowMs: 0,
+          op: () => undefined,
+          lifetime: () => undefined,
+        }))
         if (breaks) throw new Error('the disk is full')
       })
     write(false)
