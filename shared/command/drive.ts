@@ -97,6 +97,7 @@ async function send(
     holdersEvidence(
       ports.cluster,
       pairs.filter(({ call }) => call.verb === 'holders'),
+      ports.settings,
     ),
   ])
   let from = 0

@@ -38,7 +38,7 @@ export type OpKind =
  * object that is there ours. look: read whether it is gone. kept: it is not. port: who has the port name. cut: cut it.
  * vacant: whether port name and address are.
  *
- * Beside kube-ovn-controller (faults.md (a), R2-R5): pod: is there a Pod of that name? ack: posted, the controller's
+ * Beside kube-ovn-controller (faults.md (a), R2-R5): pod: does a Pod of the owner run? ack: posted, the controller's
  * finalizer awaited. holders: acknowledged; does a Pod that is starting say the address? witness: until the mirror is as
  * new as the acknowledgement, which the ledger sees by itself. finalize: give it the finalizer without which a DELETE
  * releases nothing (D15).
@@ -138,7 +138,7 @@ export type Call =
       readonly rv: string
       readonly keep: readonly string[]
     }
-  /** Is there a Pod of the owner's name? */
+  /** Does a Pod of the owner run? */
   | { readonly item: number; readonly verb: 'pod' }
   /** Does a Pod that is starting say one of the addresses? */
   | { readonly item: number; readonly verb: 'holders' }
