@@ -263,7 +263,7 @@ export function berthOf(env: Env): Berth {
     reservation: async (name, subnetName) => reservation(await portsNow(), name, subnetName),
     reservations: async (filter, page) => reservations(await portsNow(), filter, page),
     zone: (query) => zone({ ...ports, serials: serialsClient(Cluster, CLUSTER_NAME) }, query),
-    operation: (id) => operation(ports, id),
+    operation: async (id) => operation(await portsNow(), id),
     subnets: () => subnets(ports),
     subnet: (name) => subnet(ports, name),
     suggest: (name, wish) => suggest(ports, name, wish),
