@@ -3,11 +3,9 @@ import type { ClusterPort, ClusterRequest } from '../../shared/cluster/port.ts'
 import { adopt } from '../../shared/command/adopt.ts'
 import { pin } from '../../shared/command/pin.ts'
 import type { CommandPorts } from '../../shared/command/ports.ts'
-import { repair } from '../../shared/command/repair/repair.ts'
 import { reserve } from '../../shared/command/reserve.ts'
 import type { ReserveItem } from '../../shared/command/types.ts'
 import { validate } from '../../shared/command/validate.ts'
-import { noOvn } from '../../shared/ovn/none.ts'
 import { err } from '../../shared/result.ts'
 import { BesideWorld, WINDOW } from '../support/beside.ts'
 import { refusal, reserved } from '../support/world.ts'
@@ -50,11 +48,8 @@ async function unseen(beside: BesideWorld): Promise<void> {
 
 /** Compares and mends, as the hourly repair does. */
 async function repaired(beside: BesideWorld, dryRun = false) {
-  const ports = { ...pinning(beside), ovn: noOvn }
-  const command = { tenant: 'anonymous', requestId: 'r-1', subnet: 'ovn-default', dryRun }
-  const outcome = await beside.during(repair(ports, command))
-  if (outcome.kind !== 'compared') throw new Error(JSON.stringify(outcome))
-  return outcome.subnets[0]?.findings.map(({ kind, addresses, outcome: came }) => [kind, addresses, came])
+  const found = await beside.repair(dryRun, pinning(beside))
+  return found.map(({ kind, addresses, outcome }) => [kind, addresses, outcome])
 }
 
 describe('OUTSIDE_WINDOW=pin', () => {

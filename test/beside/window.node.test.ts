@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { widenWindow } from '../../shared/command/window.ts'
-import { BesideWorld } from '../support/beside.ts'
+import { BesideWorld, WINDOW } from '../support/beside.ts'
 import { refusal, reserved } from '../support/world.ts'
 
 const SUBNET = { kind: 'Subnet', name: 'ovn-default' } as const
@@ -121,6 +121,13 @@ describe('the Subnet changes beside the controller (57, 59)', () => {
     await beside.learn()
     expect(await beside.world.ledger().find('a.default')).toMatchObject({ state: 'bound', contested: false })
     expect(refusal(await beside.reserve({ podName: 'b' })).code).toBe('outside_window')
+    const found = await beside.repair(false)
+    expect(found.map(({ kind, addresses, outcome }) => [kind, addresses, outcome])).toEqual([
+      ['window_drift', ['10.16.0.100'], 'not_repaired'],
+      ['window_drift', [WINDOW], 'not_repaired'],
+    ])
+    // Nothing was taken away.
+    expect(await beside.world.ledger().find('a.default')).toMatchObject({ state: 'bound', contested: false })
   })
 
   test('the CIDR shrinks while the acknowledgement is awaited: the reserve turns back, a promise is stranded (57)', async () => {
