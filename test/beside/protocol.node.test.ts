@@ -3,6 +3,7 @@ import { objectOf } from '../../shared/command/evidence.ts'
 import { holdIn, reserve } from '../../shared/command/reserve.ts'
 import { FINALIZER } from '../../shared/kube-ovn/names.ts'
 import { BesideWorld } from '../support/beside.ts'
+import { FakePorts } from '../support/ports.ts'
 import { refusal, reserved } from '../support/world.ts'
 
 describe('reserve beside the controller (R1-R4)', () => {
@@ -36,6 +37,69 @@ describe('reserve beside the controller (R1-R4)', () => {
     const beside = await BesideWorld.start()
     const problem = refusal(await beside.reserve({ podName: 'a', v4IpAddress: '10.16.0.9' }))
     expect(problem).toMatchObject({ code: 'outside_window', field: 'v4IpAddress' })
+  })
+})
+
+describe('logical switch ports, where OVN_NB is set (R2)', () => {
+  async function lab() {
+    const beside = await BesideWorld.start({ settings: { ovn: true } })
+    const ports = new FakePorts()
+    beside.world.ovn = ports
+    return { beside, ports }
+  }
+  const posted = (beside: BesideWorld) => beside.world.sent.filter(({ verb }) => verb === 'create')
+
+  test('are looked at by name and by address before anything is posted', async () => {
+    const { beside, ports } = await lab()
+    ports.intercept = (_, pass) => {
+      expect(posted(beside)).toEqual([])
+      return pass()
+    }
+    reserved(await beside.reserve({ podName: 'a' }))
+    expect(ports.asked.map(({ verb }) => verb)).toEqual(['name', 'address'])
+    // The controller cuts what a release leaves (D18 is refused before).
+    reserved(await beside.release('a.default'))
+    expect(ports.cuts).toEqual([])
+  })
+
+  test('of its name: the controller would never acknowledge it (D21), so it is refused at once', async () => {
+    const { beside, ports } = await lab()
+    ports.add('a.default', 'default/a', '10.16.0.150')
+    expect(refusal(await beside.reserve({ podName: 'a' })).code).toBe('port_exists')
+    expect([posted(beside), await beside.world.ledger().find('a.default')]).toEqual([[], undefined])
+  })
+
+  test('that are vacant tell nothing of Pods: one that runs is not taken its address (F7)', async () => {
+    const { beside } = await lab()
+    beside.controller.pause()
+    await beside.pod('a')
+    expect(refusal(await beside.reserve({ podName: 'a' })).code).toBe('pod_alive')
+  })
+
+  test('that carry its address: another is chosen, or the wish is refused', async () => {
+    const { beside, ports } = await lab()
+    ports.add('stray.default', 'default/stray', '10.16.0.100')
+    expect(reserved(await beside.reserve({ podName: 'a' }))[0]?.v4IpAddress).toBe('10.16.0.101')
+    const wish = { podName: 'b', v4IpAddress: '10.16.0.100' }
+    expect(refusal(await beside.reserve(wish)).code).toBe('address_taken')
+    ports.add('late.default', 'default/late', '10.16.0.130')
+    const foretold = beside.world.reserveCommand([{ podName: 'c', v4IpAddress: '10.16.0.130' }], {
+      dryRun: true,
+    })
+    expect(refusal(await beside.during(reserve(beside.ports, foretold))).code).toBe('address_taken')
+  })
+
+  test('of which OVN says nothing: nothing is posted, and past its deadline nothing is held', async () => {
+    const { beside, ports } = await lab()
+    ports.intercept = () => ({ result: 'later', reason: 'unreachable', detail: 'nobody answers' })
+    const pending = await beside.reserve({ podName: 'a' })
+    if (pending.kind !== 'pending') throw new Error(pending.kind)
+    await beside.pass(120_000)
+    expect(await beside.world.ledger().operation(pending.operation)).toMatchObject({
+      state: 'failed',
+      problem: { code: 'unavailable' },
+    })
+    expect([posted(beside), await beside.world.ledger().find('a.default')]).toEqual([[], undefined])
   })
 })
 
