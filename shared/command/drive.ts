@@ -6,6 +6,7 @@ import type { OvnPort } from '../ovn/port.ts'
 import { type CallSettings, evidenceOf, requestsOf } from './evidence.ts'
 import { holdersEvidence } from './holders.ts'
 import { isPortCall, portEvidence, portRequests } from './port-evidence.ts'
+import { runningEvidence } from './running.ts'
 
 /** How a drive ended: with the operation's answer, or still open (the alarm goes on). */
 export type Driven =
@@ -71,22 +72,27 @@ export async function drive(
   }
 }
 
-/** One step: all its calls at once. A step asked for too long ago is kept back: its attempt may count as settled by now. */
+/** One step: all its calls at once, but for what is asked before a POST. A step asked for too long ago is kept back: its attempt may count as settled by now. */
 async function send(
   ports: DrivePorts,
   leases: readonly (LeaseView | undefined)[],
   step: Extract<Next, { kind: 'send' }>,
   askedMs: number,
 ): Promise<Evidence[]> {
-  const pairs = step.calls.map((call) => {
+  const all = step.calls.map((call) => {
     const lease = leases[call.item]
     if (!lease) throw new Error(`operation ${step.op} has a call for item ${call.item}, which has no lease`)
     return { call, lease }
   })
-  const ageMs = ports.clock.nowMs() - askedMs
-  if (ageMs < 0 || ageMs > step.sendMs) {
-    return pairs.map(({ call }) => ({ item: call.item, result: 'unsent' }))
+  const isOld = () => {
+    const ageMs = ports.clock.nowMs() - askedMs
+    return ageMs < 0 || ageMs > step.sendMs
   }
+  const unsent = () => all.map(({ call }): Evidence => ({ item: call.item, result: 'unsent' }))
+  if (isOld()) return unsent()
+  const kept = await runningEvidence(ports.cluster, all, ports.settings)
+  if (isOld()) return unsent()
+  const pairs = all.filter(({ call }) => !kept.has(call))
   const asked = pairs.map(({ call, lease }) => requestsOf(call, lease, ports.settings))
   const requests = asked.flat()
   const looked = pairs.map(({ call, lease }) => (isPortCall(call) ? portRequests(call, lease) : []))
@@ -102,7 +108,7 @@ async function send(
   ])
   let from = 0
   let heard = 0
-  return pairs.map(({ call, lease }, index) => {
+  const told = pairs.map(({ call, lease }, index) => {
     if (isPortCall(call)) {
       const answers = said.slice(heard, heard + (looked[index]?.length ?? 0))
       heard += answers.length
@@ -116,4 +122,5 @@ async function send(
     if (held) return held
     return evidenceOf(call, lease, answers)
   })
+  return [...kept.values(), ...told]
 }

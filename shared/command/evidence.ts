@@ -14,7 +14,7 @@ import {
 import type { Call, Evidence, SeenObject } from '../ledger/operations.ts'
 import type { LeaseView } from '../ledger/port.ts'
 import { agrees, holds } from '../ledger/said.ts'
-import { aliveBecause, ownerReads, runningReads, runsElsewhere } from './owners.ts'
+import { aliveBecause, ownerReads, runsElsewhere } from './owners.ts'
 import type { PortCall } from './port-evidence.ts'
 import type { CommandSettings } from './ports.ts'
 import { seenIp, seenVip } from './seen.ts'
@@ -51,8 +51,6 @@ export function requestsOf(call: Call, lease: LeaseView, settings: CallSettings)
   switch (call.verb) {
     case 'create':
       return [{ verb: 'create', object: objectOf(lease, call.beside ? 'beside' : 'alone') }]
-    case 'pod':
-      return runningReads(lease, settings.keepVmIp)
     case 'holders':
       return []
     case 'finalize': {
@@ -115,14 +113,14 @@ export function evidenceOf(
   lease: LeaseView,
   replies: readonly ClusterReply[],
 ): Evidence {
-  if (call.verb === 'owner' || call.verb === 'pod') return ownerEvidence(call.item, lease, replies)
+  if (call.verb === 'owner') return ownerEvidence(call.item, lease, replies)
   const [reply] = replies
   if (!reply) throw new Error('fewer replies than requests')
   return objectEvidence(call, lease, reply)
 }
 
 /** Whether the owner lives counts only when all that was asked for was answered. */
-function ownerEvidence(item: number, lease: LeaseView, replies: readonly ClusterReply[]): Evidence {
+export function ownerEvidence(item: number, lease: LeaseView, replies: readonly ClusterReply[]): Evidence {
   let alive: string | undefined
   let elsewhere: string | undefined
   for (const reply of replies) {

@@ -181,6 +181,7 @@ function open(space: Space, request: HoldRequest): Verdict<Opened> {
       stage: firstStage(space),
       tries: 0,
       ...space.begun,
+      ...(space.begun.beside ? { unlessRunning: true as const } : {}),
       ...(fixed.length > 0 ? { fixed } : {}),
     })
   }

@@ -38,7 +38,7 @@ export type OpKind =
  * object that is there ours. look: read whether it is gone. kept: it is not. port: who has the port name. cut: cut it.
  * vacant: whether port name and address are.
  *
- * Beside kube-ovn-controller (faults.md (a), R2-R5): pod: does a Pod of the owner run? ack: posted, the controller's
+ * Beside kube-ovn-controller (faults.md (a), R2-R5): ack: posted, the controller's
  * finalizer awaited. holders: acknowledged; does a Pod that is starting say the address? witness: until the mirror is as
  * new as the acknowledgement, which the ledger sees by itself. finalize: give it the finalizer without which a DELETE
  * releases nothing (D15).
@@ -61,7 +61,6 @@ export type Stage =
   | 'port'
   | 'cut'
   | 'vacant'
-  | 'pod'
   | 'ack'
   | 'holders'
   | 'witness'
@@ -104,6 +103,8 @@ export interface ItemState {
   readonly alive?: string
   /** It was begun beside kube-ovn-controller, and ends so whatever AUTHORITY says by then (fault 85). */
   readonly beside?: true
+  /** Not posted where its owner runs by now: that one's address would be taken away (F7). */
+  readonly unlessRunning?: true
   /** An object of this operation's has been seen: turning back removes it, whatever else is known. */
   readonly made?: true
   /** On its way back: a finalizer is Berth's own mark from here, never an acknowledgement. */
@@ -128,7 +129,13 @@ export interface ItemState {
 
 /** One call a driver is asked to make. The driver knows what the object looks like; the ledger knows which and when. */
 export type Call =
-  | { readonly item: number; readonly verb: 'create'; readonly beside?: true }
+  /** unlessRunning: the driver asks for the owner's Pod first, and posts nothing where it runs (R2). */
+  | {
+      readonly item: number
+      readonly verb: 'create'
+      readonly beside?: true
+      readonly unlessRunning?: true
+    }
   | { readonly item: number; readonly verb: 'read' }
   | { readonly item: number; readonly verb: 'delete'; readonly uid: string }
   /** Take Kube-OVN's finalizers off; `keep` are the others. */
@@ -138,8 +145,6 @@ export type Call =
       readonly rv: string
       readonly keep: readonly string[]
     }
-  /** Does a Pod of the owner run? */
-  | { readonly item: number; readonly verb: 'pod' }
   /** Does a Pod that is starting say one of the addresses? */
   | { readonly item: number; readonly verb: 'holders' }
   /** Put Kube-OVN's finalizer on, and the fence's mark. */
@@ -292,9 +297,12 @@ export function nextCall(item: ItemState, index: number, nowMs: number): Call | 
   if (item.notBeforeMs !== undefined && nowMs < item.notBeforeMs) return undefined
   switch (item.stage) {
     case 'post':
-      return { item: index, verb: 'create', ...besideOf(item) }
-    case 'pod':
-      return { item: index, verb: 'pod' }
+      return {
+        item: index,
+        verb: 'create',
+        ...besideOf(item),
+        ...(item.unlessRunning ? { unlessRunning: true as const } : {}),
+      }
     case 'holders':
       return { item: index, verb: 'holders' }
     case 'finalize':

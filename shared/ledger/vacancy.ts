@@ -18,16 +18,15 @@ import type { Space } from './space.ts'
 /** How long an address that a port was seen with is kept from others before it may be tried again, at least. */
 const LEAST_REST_MS = 60_000
 
-/** The first stage of what is to be posted. Beside the controller Pods are looked at, too (R2). */
-export function firstStage(space: Space): 'pod' | 'vacant' | 'post' {
-  if (space.settings.ovn && isOvnProvider(space.subnet?.facts.provider ?? '')) return 'vacant'
-  return space.begun.beside ? 'pod' : 'post'
+/** The first stage of what is to be posted. */
+export function firstStage(space: Space): 'vacant' | 'post' {
+  return space.settings.ovn && isOvnProvider(space.subnet?.facts.provider ?? '') ? 'vacant' : 'post'
 }
 
 export function learnVacancy(item: ItemState, evidence: Evidence, timing: Timing): ItemState {
   switch (evidence.result) {
     case 'absent':
-      return { ...item, stage: item.complete ? 'owner' : item.beside ? 'pod' : 'post', tries: 0 }
+      return { ...item, stage: item.complete ? 'owner' : 'post', tries: 0 }
     case 'port':
       // The object is known: its owner says whether he runs with what it is to get.
       if (item.complete) return { ...item, stage: 'owner', port: evidence.uuid, tries: 0 }

@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest'
+import type { ClusterRequest } from '../../shared/cluster/port.ts'
 import { objectOf } from '../../shared/command/evidence.ts'
 import { holdIn, reserve } from '../../shared/command/reserve.ts'
 import { FINALIZER } from '../../shared/kube-ovn/names.ts'
+import { err } from '../../shared/result.ts'
 import { BesideWorld } from '../support/beside.ts'
 import { FakePorts } from '../support/ports.ts'
 import { refusal, reserved } from '../support/world.ts'
@@ -37,6 +39,59 @@ describe('reserve beside the controller (R1-R4)', () => {
     const beside = await BesideWorld.start()
     const problem = refusal(await beside.reserve({ podName: 'a', v4IpAddress: '10.16.0.9' }))
     expect(problem).toMatchObject({ code: 'outside_window', field: 'v4IpAddress' })
+  })
+})
+
+describe('the owner’s Pod is asked for before the POST, in the step that posts (R2)', () => {
+  const isPod = (request: ClusterRequest) => request.verb === 'get' && request.ref.kind === 'Pod'
+  const beforePost = (beside: BesideWorld) => {
+    const { sent } = beside.world
+    const post = sent.findIndex(({ verb }) => verb === 'create')
+    return sent.slice(0, post < 0 ? sent.length : post).filter(isPod).length
+  }
+
+  test('an answer that took too long is asked for again: the POST would be later than the ledger allows', async () => {
+    const beside = await BesideWorld.start()
+    let isSlow = true
+    beside.world.intercept = async (requests, pass) => {
+      const replies = await pass(requests)
+      if (isSlow && requests.some(isPod)) {
+        isSlow = false
+        beside.world.clock.advance(beside.world.settings.sendMs + 1)
+      }
+      return replies
+    }
+    await beside.reserve({ podName: 'a' })
+    await beside.pass(30_000)
+    expect(beforePost(beside)).toBe(2)
+    expect(await beside.world.ledger().find('a.default')).toMatchObject({ state: 'bound' })
+  })
+
+  test('where it is not to be had, nothing is posted', async () => {
+    const beside = await BesideWorld.start()
+    const failure = { reason: 'Unavailable', message: 'not now', outcome: 'refused' } as const
+    let isDown = true
+    beside.world.intercept = async (requests, pass) =>
+      isDown && requests.some(isPod) ? requests.map(() => err(failure)) : pass(requests)
+    await beside.reserve({ podName: 'a' })
+    expect(beside.ip('a.default')).toBeUndefined()
+    isDown = false
+    await beside.pass(20_000)
+    expect(await beside.world.ledger().find('a.default')).toMatchObject({ state: 'bound' })
+  })
+
+  test('of several, the one that runs takes the others back', async () => {
+    const beside = await BesideWorld.start()
+    beside.controller.pause()
+    await beside.pod('b')
+    const wishes = [{ podName: 'a' }, { podName: 'b' }, { podName: 'c' }]
+    const asked = beside.during(reserve(beside.ports, beside.world.reserveCommand(wishes)))
+    beside.controller.continue()
+    expect(refusal(await asked).findings).toMatchObject([
+      { code: expect.stringMatching(/pod_alive|reserved/), item: 1 },
+    ])
+    await beside.pass(60_000)
+    expect([beside.ip('a.default'), beside.ip('c.default')]).toEqual([undefined, undefined])
   })
 })
 
