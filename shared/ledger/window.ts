@@ -24,8 +24,7 @@ export function windowFinding(
   if (space.mode !== 'beside' || !facts) return undefined
   const { v4, v6 } = space.plain
   const window = rangesOf(facts.window ?? [])
-  const write = pending(space, 'unverified')
-  const isWritten = write !== undefined && space.nowMs < write.untilMs
+  const isWritten = () => space.nowMs < (pending(space, 'unverified')?.untilMs ?? 0)
   const outside: Outside = {
     subnet: facts.name,
     pins: pins === 'wanted' ? (dryRun ? 'foreseen' : 'none') : pins === 'done' ? 'listed' : 'none',
@@ -60,7 +59,7 @@ interface Outside {
   /** Which addresses outside the window will do: none, those that excludeIps list, or any (they are going to be). */
   readonly pins: 'none' | 'listed' | 'foreseen'
   /** Somebody is just taking entries out of excludeIps. */
-  readonly isWritten: boolean
+  readonly isWritten: () => boolean
 }
 
 function familyFinding<N extends number | bigint>(
@@ -85,7 +84,7 @@ function familyFinding<N extends number | bigint>(
   if (value < first || value > last || value === gateway || window.has(value)) return undefined
   if (pins === 'foreseen') return undefined
   if (pins === 'listed' && excludes.has(value)) {
-    return isWritten
+    return isWritten()
       ? { code: 'unavailable', field, message: `excludeIps of Subnet ${subnet} are just being written` }
       : undefined
   }
