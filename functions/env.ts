@@ -356,7 +356,7 @@ export function berthOf(env: Env): Berth {
     reservations: async (filter, page) => reservations(await portsNow(), filter, page),
     audit: (query, page) => audit(ports, query, page),
     zone: (query) => zone({ ...ports, serials: serialsClient(Cluster, clusterName) }, query),
-    operation: (id) => operation(ports, id),
+    operation: async (id) => operation(await portsNow(), id),
     subnets: () => subnets(ports),
     subnet: (name) => subnet(ports, name),
     suggest: (name, wish) => suggest(ports, name, wish),

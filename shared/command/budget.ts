@@ -10,6 +10,8 @@ const HOLD_MS = 5_000
 export interface Budget {
   /** What is left, ms; never below 0. */
   readonly leftMs: () => number
+  /** What is left to hold in, ms; once it is over the caller is told that nothing is. */
+  readonly holdMs: () => number
   /** The caller has been told that nothing is held, so nothing may be held any more. */
   readonly isTooLate: () => boolean
   /** What the caller is told if the time ends, or a part fails, from here on. */
@@ -45,6 +47,7 @@ export async function withinWait(
   let promised: WriteOutcome | undefined
   const going = work({
     leftMs: () => Math.max(0, settings.waitMs - spentMs()),
+    holdMs: () => Math.max(0, holdMs - spentMs()),
     isTooLate: () => promised === undefined && spentMs() >= holdMs,
     otherwise: (outcome) => {
       promised = outcome

@@ -6,6 +6,7 @@ import type { OvnPort } from '../ovn/port.ts'
 import { type CallSettings, evidenceOf, requestsOf } from './evidence.ts'
 import { holdersEvidence } from './holders.ts'
 import { isPortCall, portEvidence, portRequests } from './port-evidence.ts'
+import { runningEvidence } from './running.ts'
 import { asksOvn, type SharedSpaces, takeVacant } from './spaces.ts'
 
 /** How a drive ended: with the operation's answer, or still open (the alarm goes on). */
@@ -73,22 +74,27 @@ export async function drive(
   }
 }
 
-/** One step: all its calls at once. A step asked for too long ago is kept back: its attempt may count as settled by now. */
+/** One step: all its calls at once, but for what is asked before a POST. A step asked for too long ago is kept back: its attempt may count as settled by now. */
 async function send(
   ports: DrivePorts,
   leases: readonly (LeaseView | undefined)[],
   step: Extract<Next, { kind: 'send' }>,
   askedMs: number,
 ): Promise<Evidence[]> {
-  const pairs = step.calls.map((call) => {
+  const all = step.calls.map((call) => {
     const lease = leases[call.item]
     if (!lease) throw new Error(`operation ${step.op} has a call for item ${call.item}, which has no lease`)
     return { call, lease }
   })
-  const ageMs = ports.clock.nowMs() - askedMs
-  if (ageMs < 0 || ageMs > step.sendMs) {
-    return pairs.map(({ call }) => ({ item: call.item, result: 'unsent' }))
+  const isOld = () => {
+    const ageMs = ports.clock.nowMs() - askedMs
+    return ageMs < 0 || ageMs > step.sendMs
   }
+  const unsent = () => all.map(({ call }): Evidence => ({ item: call.item, result: 'unsent' }))
+  if (isOld()) return unsent()
+  const kept = await runningEvidence(ports.cluster, all, ports.settings)
+  if (isOld()) return unsent()
+  const pairs = all.filter(({ call }) => !kept.has(call))
   const asked = pairs.map(({ call, lease }) => requestsOf(call, lease, ports.settings))
   const requests = asked.flat()
   // What another cluster has is not looked for any further.
@@ -97,7 +103,7 @@ async function send(
     pairs.filter(({ call }) => call.verb === 'vacancy'),
   )
   const looked = pairs.map(({ call, lease }) => {
-    const asks = call.verb !== 'vacancy' || (!elsewhere.has(call) && asksOvn(call, lease, ports.settings))
+    const asks = call.verb !== 'vacancy' || (!elsewhere.has(call) && asksOvn(lease, ports.settings))
     return isPortCall(call) && asks ? portRequests(call, lease) : []
   })
   const lookups = looked.flat()
@@ -107,11 +113,12 @@ async function send(
     holdersEvidence(
       ports.cluster,
       pairs.filter(({ call }) => call.verb === 'holders'),
+      ports.settings,
     ),
   ])
   let from = 0
   let heard = 0
-  return pairs.map(({ call, lease }, index) => {
+  const told = pairs.map(({ call, lease }, index): Evidence => {
     const met = elsewhere.get(call)
     if (met) return met
     if (isPortCall(call)) {
@@ -128,4 +135,5 @@ async function send(
     if (held) return held
     return evidenceOf(call, lease, answers)
   })
+  return [...kept.values(), ...told]
 }

@@ -54,10 +54,6 @@ export function requestsOf(call: Call, lease: LeaseView, settings: CallSettings)
   switch (call.verb) {
     case 'create':
       return [{ verb: 'create', object: objectOf(lease, call.beside ? 'beside' : 'alone') }]
-    case 'pod': {
-      const { namespace, podName: name } = lease
-      return [{ verb: 'get', ref: { kind: 'Pod', namespace, name } }]
-    }
     case 'holders':
       return []
     case 'finalize': {
@@ -123,29 +119,14 @@ export function evidenceOf(
   lease: LeaseView,
   replies: readonly ClusterReply[],
 ): Evidence {
-  if (call.verb === 'pod') return podEvidence(call.item, lease, replies)
   if (call.verb === 'owner') return ownerEvidence(call.item, lease, replies)
   const [reply] = replies
   if (!reply) throw new Error('fewer replies than requests')
   return objectEvidence(call, lease, reply)
 }
 
-/** Whether a Pod of the owner's name is there; one that has ended has given its address back. */
-function podEvidence(item: number, lease: LeaseView, [reply]: readonly ClusterReply[]): Evidence {
-  if (!reply) throw new Error('fewer replies than requests')
-  if (reply.ok) {
-    const alive = aliveBecause(lease, reply.value)
-    return { item, result: 'owner', ...(alive === undefined ? {} : { alive }) }
-  }
-  return reply.error.reason === 'NotFound'
-    ? { item, result: 'owner' }
-    : { item, result: 'later', ...retryOf(reply.error) }
-}
-
-const retryOf = ({ retryAfterMs }: ClusterFailure) => (retryAfterMs === undefined ? {} : { retryAfterMs })
-
 /** Whether the owner lives counts only when all that was asked for was answered. */
-function ownerEvidence(item: number, lease: LeaseView, replies: readonly ClusterReply[]): Evidence {
+export function ownerEvidence(item: number, lease: LeaseView, replies: readonly ClusterReply[]): Evidence {
   let alive: string | undefined
   let elsewhere: string | undefined
   for (const reply of replies) {

@@ -234,6 +234,6 @@ export async function operation(ports: CommandPorts, id: string): Promise<Result
   const view =
     space && space.cluster === ports.clusterName ? await ports.ledger(space.subnet).operation(id) : undefined
   return view
-    ? ok(operationViewOf(view, ports.settings.authority))
+    ? ok(operationViewOf(view, ports))
     : err(problem('not_found', `there is no operation ${id}`, { field: 'id' }))
 }

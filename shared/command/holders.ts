@@ -4,6 +4,8 @@ import { isOvnProvider, switchAnnotation } from '../kube-ovn/pod-nets.ts'
 import type { Call, Evidence } from '../ledger/operations.ts'
 import type { LeaseView } from '../ledger/port.ts'
 import { agrees } from '../ledger/said.ts'
+import { ownerName } from './adopt.ts'
+import type { CallSettings } from './evidence.ts'
 
 const PAGE = 500
 
@@ -18,6 +20,7 @@ const ASKS = /^(.+)\.kubernetes\.io\/(ip_address|ip_pool)(\..+)?$/
 export async function holdersEvidence(
   cluster: ClusterPort,
   asked: readonly { readonly call: Call; readonly lease: LeaseView }[],
+  { keepVmIp }: CallSettings,
 ): Promise<Map<Call, Evidence>> {
   const evidence = new Map<Call, Evidence>()
   if (asked.length === 0) return evidence
@@ -37,7 +40,7 @@ export async function holdersEvidence(
     token = page.value.continue
   } while (token !== undefined)
   for (const { call, lease } of asked) {
-    const holder = pods.find((pod) => !isOwner(pod, lease) && asksFor(pod, lease))
+    const holder = pods.find((pod) => !isOwner(pod, lease, keepVmIp) && asksFor(pod, lease))
     const alive = holder && `Pod ${holder.metadata.namespace ?? ''}/${holder.metadata.name} asks for it`
     evidence.set(call, {
       item: call.item,
@@ -50,8 +53,9 @@ export async function holdersEvidence(
 
 const addresses = ({ v4, v6 }: LeaseView) => [v4, v6].filter((text) => text !== '').join(', ')
 
-function isOwner({ metadata }: KubeObject, { namespace, podName }: LeaseView): boolean {
-  return metadata.namespace === namespace && metadata.name === podName
+/** A virtual machine's launcher Pods go by its name, and share its lease [pkg/controller/pod.go:3114-3121]. */
+function isOwner(pod: KubeObject, { namespace, podName }: LeaseView, keepVmIp: boolean): boolean {
+  return pod.metadata.namespace === namespace && ownerName(pod, keepVmIp) === podName
 }
 
 /** Whether one of its annotations names an address of the reservation, alone or in a list. */

@@ -65,6 +65,20 @@ export function ownerReads(
   return reads
 }
 
+/**
+ * Of these, what runs just now and may have an address in kube-ovn-controller's memory: a machine's launcher Pod has a
+ * name of its own, and is there as long as its instance is.
+ */
+export function runningReads(
+  lease: Pick<LeaseView, 'namespace' | 'podName' | 'podType'>,
+  keepVmIp: boolean,
+): ClusterRequest[] {
+  return ownerReads(lease, keepVmIp).filter(
+    (request) =>
+      'ref' in request && (request.ref.kind === 'Pod' || request.ref.kind === 'VirtualMachineInstance'),
+  )
+}
+
 /** Why this object means that the owner lives; undefined if it does not. */
 export function aliveBecause(lease: Owned, object: KubeObject): string | undefined {
   const { namespace, podName } = lease

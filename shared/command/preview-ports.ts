@@ -41,7 +41,7 @@ async function portOf(
   { ovn, clock, settings }: CommandPorts,
   lease: LeaseView,
 ): Promise<Result<Carrier | undefined, Problem>> {
-  if (!settings.ovn || settings.authority === 'beside' || !isOvnProvider(lease.provider)) return ok(undefined)
+  if (!settings.ovn || !isOvnProvider(lease.provider)) return ok(undefined)
   const call: PortCall = { item: 0, verb: 'vacancy' }
   const said = await within(clock, LOOK_MS, ovn.send(portRequests(call, lease)))
   const evidence = said === LATE ? undefined : portEvidence(call, said)
@@ -102,7 +102,7 @@ async function previewCarriers(
   leases: readonly LeaseView[],
   items: readonly ReserveItem[],
 ): Promise<readonly Finding[]> {
-  if (!settings.ovn || settings.authority === 'beside') return []
+  if (!settings.ovn) return []
   const fresh = leases.flatMap((lease, item) =>
     lease.uid === undefined && isOvnProvider(lease.provider) ? [{ lease, item }] : [],
   )

@@ -7,10 +7,8 @@ import { locateAll, missing } from './find.ts'
 import { follow } from './follow.ts'
 import { livingOwners } from './owners.ts'
 import type { CommandPorts } from './ports.ts'
-import { DRY_RUN, outcomeOf } from './render.ts'
+import { DRY_RUN, outcomeOf, releaseWarnings } from './render.ts'
 import type { ReleaseCommand, WriteOutcome } from './types.ts'
-
-const NO_OVN = 'OVN_NB is none: no logical switch port was looked for'
 
 /**
  * Gives addresses back: refused while an owner lives, then one way only: the object goes, its absence is proven, the
@@ -26,7 +24,7 @@ async function releaseWithin(
   budget: Budget,
 ): Promise<WriteOutcome> {
   const { leftMs, isTooLate, otherwise } = budget
-  const warnings = [...(ports.settings.ovn ? [] : [NO_OVN]), ...(command.dryRun ? [DRY_RUN] : [])]
+  const warnings = [...releaseWarnings(ports), ...(command.dryRun ? [DRY_RUN] : [])]
   const told = (answer: Answer) => outcomeOf(answer, ports, warnings)
   const keyed: Keyed = {
     tenant: command.tenant,

@@ -92,14 +92,23 @@ export function outcomeOf(
   }
 }
 
-export function operationViewOf(view: OpView, authority: 'alone' | 'beside'): OperationView {
+/** Said in every answer about a release where ports are not looked after. */
+const NO_OVN = 'OVN_NB is none: no logical switch port was looked for'
+
+/** What whoever releases should know of this installation. */
+export const releaseWarnings = ({ settings }: Pick<CommandPorts, 'settings'>): readonly string[] =>
+  settings.ovn ? [] : [NO_OVN]
+
+/** An operation, whose reservations say what its own answer does. */
+export function operationViewOf(view: OpView, ports: Pick<CommandPorts, 'settings'>): OperationView {
+  const warnings = view.kind === 'release' ? releaseWarnings(ports) : []
   return {
     id: view.id,
     tenant: view.tenant,
     kind: view.kind,
     state: view.state,
     phase: view.phase,
-    reservations: view.leases.map((lease) => reservationOf(lease, authority)),
+    reservations: view.leases.map((lease) => reservationIn(ports, lease, warnings)),
     ...(view.problem ? { problem: view.problem } : {}),
     createdAt: rfc3339(view.createdAt),
     updatedAt: rfc3339(view.updatedAt),

@@ -3,11 +3,11 @@ import { type Problem, problem, problemOf } from '../problem.ts'
 import { type Budget, TOO_LATE, withinWait } from './budget.ts'
 import { follow } from './follow.ts'
 import { previewNames } from './names.ts'
+import { heldOf, pin, pinsForeseen, pinsOf } from './pin.ts'
 import type { CommandPorts } from './ports.ts'
-import { DRY_RUN, outcomeOf } from './render.ts'
+import { DRY_RUN, outcomeOf, reservationIn } from './render.ts'
 import { learnSubnet } from './subnets.ts'
 import type { ReserveCommand, WriteOutcome } from './types.ts'
-import { pin } from './window.ts'
 
 /**
  * Promises addresses: hold in the Subnet's ledger, POST the IP objects, bind on the evidence. All items or none.
@@ -25,7 +25,6 @@ async function reserveWithin(
   const first = command.items[0]
   if (!first) throw new Error('a reserve needs an item')
   const ledger = ports.ledger(first.subnet)
-  const pins = ports.settings.authority === 'beside' && ports.settings.outsideWindow === 'pin'
   const request: HoldRequest = {
     tenant: command.tenant,
     mode: ports.settings.authority,
@@ -34,32 +33,63 @@ async function reserveWithin(
     items: command.items,
     ...(command.block ? { block: command.block } : {}),
     dryRun: command.dryRun,
-    ...(pins ? { pins } : {}),
   }
-  let pinned = !pins || command.dryRun
+  let pins = pinsOf(ports)
   for (;;) {
     const askedMs = ports.clock.nowMs()
-    const opened = await holdIn(ports, first.subnet, request, budget.isTooLate, ledger)
-    if (!pinned && isOutside(opened)) {
-      pinned = true
-      const wished = command.items.flatMap(({ v4IpAddress, v6IpAddress }) => [v4IpAddress, v6IpAddress])
-      const addresses = wished.filter((text) => text !== undefined)
-      const excluded = await pin(ports, first.subnet, addresses, budget.leftMs)
-      if (!excluded.ok) return { kind: 'refused', problem: excluded.error }
-      continue
+    let opened = await holdIn(ports, first.subnet, { ...request, ...pins }, budget.isTooLate, ledger)
+    if (pins.pins === 'wanted' && !command.dryRun && isOutside(opened)) {
+      const instead = await pinned(ports, first.subnet, request, ledger, budget)
+      if (!instead) {
+        pins = { pins: 'done' }
+        continue
+      }
+      opened = instead
     }
     if (opened.kind === 'answer' && opened.answer.kind === 'done' && command.dryRun) {
       const named = await previewNames(ports, opened.answer.leases, command.items)
       if (!named.ok) return { kind: 'refused', problem: named.error }
       const { findings, leases } = named.value
-      return findings.length > 0
-        ? { kind: 'refused', problem: problemOf(findings) }
-        : outcomeOf({ ...opened.answer, leases }, ports, [DRY_RUN])
+      if (findings.length > 0) return { kind: 'refused', problem: problemOf(findings) }
+      const foreseen = await pinsForeseen(ports, first.subnet, leases)
+      const reservations = leases.map((lease, item) =>
+        reservationIn(ports, lease, [DRY_RUN, ...(foreseen[item] ?? [])]),
+      )
+      return { kind: 'done', created: opened.answer.created, reservations }
     }
     const told = (answer: Answer) => outcomeOf(answer, ports)
     const outcome = await follow(ports, ledger, opened, { askedMs, budget, told })
     if (outcome) return outcome
   }
+}
+
+/** Of the time to hold in, so much is for the hold itself and for saying why there is none. */
+const AFTER_PIN_MS = 500
+
+type Known = Exclude<Opened, { kind: 'unconfigured' }>
+
+/**
+ * Pins what lies outside the window. Whether it would be granted then is asked before: refused for anything else, it
+ * changes nothing.
+ * @returns undefined where it may be held now, else what is to be followed in its place
+ */
+async function pinned(
+  ports: CommandPorts,
+  subnet: string,
+  request: HoldRequest,
+  ledger: LedgerPort,
+  budget: Budget,
+): Promise<Known | undefined> {
+  const foreseen = await holdIn(ports, subnet, { ...request, pins: 'wanted', dryRun: true })
+  if (foreseen.kind !== 'answer') return foreseen
+  if (foreseen.answer.kind === 'refused') {
+    const kept = await ledger.refuse(request, foreseen.answer.problem)
+    return kept.kind === 'unconfigured' ? foreseen : kept
+  }
+  const leftMs = () => budget.holdMs() - AFTER_PIN_MS
+  const excluded = await pin(ports, subnet, heldOf(foreseen.answer.leases), leftMs)
+  if (!excluded.ok) return refused(excluded.error)
+  return budget.isTooLate() ? { kind: 'answer', answer: TOO_LATE } : undefined
 }
 
 /** Whether nothing is wrong but that wished addresses lie outside the window. */
@@ -79,7 +109,7 @@ export async function holdIn(
   request: HoldRequest,
   isTooLate: () => boolean = () => false,
   ledger: LedgerPort = ports.ledger(subnet),
-): Promise<Exclude<Opened, { kind: 'unconfigured' }>> {
+): Promise<Known> {
   const opened = await ledger.hold(request)
   if (opened.kind !== 'unconfigured') return opened
   const learnt = await learnSubnet(ports, subnet)

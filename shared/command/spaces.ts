@@ -6,11 +6,9 @@ import type { Holding, SharedSpacePort, Taken } from '../spaces/port.ts'
 /** The shared space that a Subnet is a member of, as that member; undefined where it is none. */
 export type SharedSpaces = (subnet: string) => SharedSpacePort | undefined
 
-type Vacancy = Extract<Call, { verb: 'vacancy' }>
-
-/** Whether OVN is asked, too. Beside the controller ports are its own affair. */
-export function asksOvn({ beside }: Vacancy, { provider }: LeaseView, settings: { readonly ovn: boolean }) {
-  return settings.ovn && !beside && isOvnProvider(provider)
+/** Whether OVN is asked, too. */
+export function asksOvn({ provider }: LeaseView, settings: { readonly ovn: boolean }): boolean {
+  return settings.ovn && isOvnProvider(provider)
 }
 
 export function holdingOf({ id, name, v4, v6, mac }: LeaseView): Holding {

@@ -1,5 +1,6 @@
 import { PROBLEMS } from '../problem.ts'
 import { previewNames } from './names.ts'
+import { pinsForeseen, pinsOf } from './pin.ts'
 import type { CommandPorts } from './ports.ts'
 import { reservationIn } from './render.ts'
 import { holdIn } from './reserve.ts'
@@ -16,6 +17,7 @@ export async function validate(ports: CommandPorts, command: ReserveCommand): Pr
     items: command.items,
     ...(command.block ? { block: command.block } : {}),
     dryRun: true,
+    ...pinsOf(ports),
   })
   if (opened.kind === 'busy') {
     return { allowed: false, findings: [{ code: opened.problem.code, message: opened.problem.detail }] }
@@ -31,9 +33,11 @@ export async function validate(ports: CommandPorts, command: ReserveCommand): Pr
   if (!named.ok)
     return { allowed: false, findings: [{ code: named.error.code, message: named.error.detail }] }
   if (named.value.findings.length > 0) return { allowed: false, findings: named.value.findings }
+  const { leases } = named.value
+  const pins = await pinsForeseen(ports, first.subnet, leases)
   return {
     allowed: true,
     findings: [],
-    preview: named.value.leases.map((lease) => reservationIn(ports, lease)),
+    preview: leases.map((lease, item) => reservationIn(ports, lease, pins[item])),
   }
 }

@@ -1,19 +1,16 @@
-/**
- * Making a window, and pinning a single address: both write the Subnet's excludeIps, which is all of a Subnet that Berth
- * writes beside kube-ovn-controller (contract.md, "Who writes what").
- */
+/** Making a window: ranges in the Subnet's excludeIps from which Berth gives addresses beside kube-ovn-controller. */
 import { formatAddress, parseAddress } from '../ipam/address.ts'
 import { parseRange } from '../ipam/config.ts'
 import { ANNOTATION_WINDOW } from '../kube-ovn/names.ts'
-import type { SubnetObject } from '../kube-ovn/subnet-object.ts'
 import { plainOf, rangesOf } from '../ledger/facts.ts'
 import type { LeaseView, SubnetFacts } from '../ledger/port.ts'
 import { type Finding, type Problem, problem, problemOf } from '../problem.ts'
 import { err, ok, type Result } from '../result.ts'
+import { patchSubnet, readSubnetObject } from './exclude-ips.ts'
 import { windowOf } from './facts.ts'
 import type { CommandPorts } from './ports.ts'
 import { windowDrift } from './repair/window.ts'
-import { clusterProblem, learnSubnet } from './subnets.ts'
+import { learnSubnet } from './subnets.ts'
 
 /** Somebody else who has an address that a window takes from kube-ovn-controller's choice. */
 export interface Displaced {
@@ -55,7 +52,7 @@ export async function widenWindow(
   const findings = rangeFindings(known.value, ranges)
   if (findings.length > 0) return err(problemOf(findings))
   for (let tries = 0; tries < MOST_TRIES; tries++) {
-    const object = await readObject(ports, name)
+    const object = await readSubnetObject(ports, name)
     if (!object.ok) return object
     const before = windowOf(object.value, ports.settings.windows) ?? []
     const window = [...before, ...windowDrift(ranges, before)]
@@ -68,79 +65,11 @@ export async function widenWindow(
     const patch = { metadata: { annotations }, spec: { excludeIps: view.excludeIps } }
     const written = await patchSubnet(ports, object.value, patch)
     if (!written.ok) return written
-    if (written.value === 'again') continue
+    if (written.value !== 'done') continue
     const learnt = await learnSubnet(ports, name, 'name')
     return learnt.ok ? ok(view) : learnt
   }
   return err(problem('unavailable', `somebody else keeps writing Subnet ${name}`, { retryAfterMs: 1_000 }))
-}
-
-/**
- * Puts addresses into excludeIps and waits until the controller shows that it will not choose them any more: its status
- * names them no longer as available (OUTSIDE_WINDOW=pin). Who has them already is seen by reading before and after (R4).
- * @param leftMs how long it may take; what is written stays, so a second try is quick
- */
-export async function pin(
-  ports: CommandPorts,
-  name: string,
-  addresses: readonly string[],
-  leftMs: () => number,
-): Promise<Result<undefined, Problem>> {
-  for (let tries = 0; ; tries++) {
-    const object = await readObject(ports, name)
-    if (!object.ok) return object
-    const excludeIps = object.value.spec?.excludeIps ?? []
-    const missing = windowDrift(addresses, excludeIps)
-    if (missing.length > 0) {
-      const written = await patchSubnet(ports, object.value, {
-        spec: { excludeIps: [...excludeIps, ...missing] },
-      })
-      if (!written.ok) return written
-    } else if (!isAvailable(object.value, addresses)) {
-      const learnt = await learnSubnet(ports, name)
-      return learnt.ok ? ok(undefined) : learnt
-    }
-    if (leftMs() <= 0) {
-      const detail = `${addresses.join(', ')} is in excludeIps of Subnet ${name}; kube-ovn-controller has yet to show that`
-      return err(problem('unavailable', detail, { retryAfterMs: 1_000 }))
-    }
-    await ports.clock.sleep(Math.min(25 * 2 ** Math.min(tries, 5), Math.max(leftMs(), 1)))
-  }
-}
-
-async function readObject(ports: CommandPorts, name: string): Promise<Result<SubnetObject, Problem>> {
-  const [reply] = await ports.cluster.send([{ verb: 'get', ref: { kind: 'Subnet', name } }])
-  if (!reply) throw new Error('no reply to one request')
-  if (reply.ok) return ok(reply.value as SubnetObject)
-  if (reply.error.reason !== 'NotFound') return err(clusterProblem(reply.error))
-  return err(problem('unknown_subnet', `there is no Subnet ${name}`, { field: 'name' }))
-}
-
-/** Writes over what was read. `again`: somebody was faster, or nobody knows; what is there is read anew. */
-async function patchSubnet(
-  ports: CommandPorts,
-  { metadata }: SubnetObject,
-  patch: unknown,
-): Promise<Result<'done' | 'again', Problem>> {
-  const ref = { kind: 'Subnet', name: metadata.name } as const
-  const resourceVersion = metadata.resourceVersion ?? ''
-  const [reply] = await ports.cluster.send([{ verb: 'patch', ref, patch, resourceVersion }])
-  if (!reply) throw new Error('no reply to one request')
-  if (reply.ok) return ok('done')
-  if (reply.error.reason === 'Conflict' || reply.error.outcome === 'unknown') return ok('again')
-  return err(clusterProblem(reply.error))
-}
-
-/** Whether the controller still counts one of these as free to give. */
-function isAvailable({ status }: SubnetObject, addresses: readonly string[]): boolean {
-  const { v4availableIPrange = '', v6availableIPrange = '' } = (status ?? {}) as Record<string, string>
-  const ranges = [v4availableIPrange, v6availableIPrange]
-    .flatMap((text) => text.split(','))
-    .filter((text) => text !== '')
-    .map((text) => text.replace('-', '..'))
-  const { v4, v6 } = rangesOf(ranges)
-  const wanted = rangesOf(addresses)
-  return !wanted.v4.intersect(v4).isEmpty || !wanted.v6.intersect(v6).isEmpty
 }
 
 /** What is wrong with ranges: each must be readable, and lie inside the CIDR without its gateway. */

@@ -33,6 +33,8 @@ export const ANNOTATION_TTL = 'berth/ttl'
 export const ANNOTATION_FORCE = 'berth/force'
 /** On a Subnet: the ranges Berth chooses addresses from, with commas. */
 export const ANNOTATION_WINDOW = 'berth/window'
+/** On a Subnet: the entries of its excludeIps that Berth put there for single reservations, with commas. */
+export const ANNOTATION_PINNED = 'berth/pinned'
 /** On a Subnet, JSON: what each namespace may have in it, and to whom it gives addresses (ledger/terms.ts). */
 export const ANNOTATION_QUOTAS = 'berth/quotas'
 export const ANNOTATION_POLICY = 'berth/policy'

@@ -11,6 +11,8 @@ export interface SubnetSpec {
   vlan?: string
   default?: boolean
   namespaces?: string[]
+  /** Label selectors of further namespaces. */
+  namespaceSelectors?: unknown[]
   allowSubnets?: string[]
 }
 

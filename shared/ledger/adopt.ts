@@ -18,6 +18,7 @@ import type { Answer, Keyed, Next, Opened, SeenIp, Wish } from './port.ts'
 import { saidBy } from './said.ts'
 import type { Space, Verdict } from './space.ts'
 import { choosingAgain, firstStage } from './vacancy.ts'
+import { withKeeping } from './window.ts'
 import { presentFinding } from './wish.ts'
 import { turnedDownWish } from './wishes.ts'
 
@@ -178,7 +179,7 @@ function bindSeen(space: Space, op: OpRow, item: ItemState, row: LeaseRow): Next
   })
   const view = space.view(contest(space, bound))
   announce(space, { name: row.nic, uid: bound.uid }, 'Reserved', reservedMessage(view))
-  const leases = [view]
+  const leases = [withKeeping(space, view, bound)]
   const ended = close(space, op, 'done', { kind: 'done', created: item.complete === true, leases })
   followUp(space, row.nic, row.id)
   return ended

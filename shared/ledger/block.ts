@@ -152,7 +152,7 @@ function lowest(
   })
   const start = found.ok ? writtenStart(found.value[0] ?? '', family) : undefined
   if (start !== undefined) return start
-  const outside = first && windowFinding(space, first, false)
+  const outside = first && windowFinding(space, first, { dryRun: false })
   if (outside) return [outside]
   if (found.ok) throw new Error('a block without an address')
   return [findingOf(found.error)]

@@ -21,7 +21,7 @@ import { findingOf, isFinal, refusedAnswer } from './refusals.ts'
 import { tooLarge } from './size.ts'
 import type { Space, Verdict } from './space.ts'
 import { firstStage } from './vacancy.ts'
-import { windowFinding } from './window.ts'
+import { isKept, windowFinding } from './window.ts'
 import { nameFinding, presentFinding } from './wish.ts'
 
 /**
@@ -46,7 +46,7 @@ export function rememberRefusal(space: Space, request: HoldRequest, opened: Open
   if (opened.kind !== 'answer' || opened.answer.kind !== 'refused') return
   if (request.dryRun || request.key === undefined || !isFinal(opened.answer)) return
   // The caller is about to pin it, and asks again.
-  if (request.pins && opened.answer.problem.code === 'outside_window') return
+  if (request.pins !== undefined && opened.answer.problem.code === 'outside_window') return
   if (opened.answer.problem.code === 'idempotency_mismatch') return
   const { answer } = opened
   space.transaction(() => {
@@ -173,7 +173,7 @@ function open(space: Space, request: HoldRequest): Verdict<Opened> {
       continue
     }
     const back = returning(space, wish, nic, op)
-    const outside = back ? undefined : windowFinding(space, wish, request.pins === true)
+    const outside = back ? undefined : windowFinding(space, wish, request)
     if (outside) {
       note(outside)
       continue
@@ -190,6 +190,7 @@ function open(space: Space, request: HoldRequest): Verdict<Opened> {
       stage: firstStage(space),
       tries: 0,
       ...space.begun,
+      ...(space.begun.beside ? { unlessRunning: true as const } : {}),
       ...(fixed.length > 0 ? { fixed } : {}),
     })
   }
@@ -300,7 +301,7 @@ export function returning(space: Space, wish: Wish, nic: string, op: string): Le
   if (!row?.bit || presentFinding({ ...wish, podType: '' }, row) || !mayReturn(space, row)) return undefined
   const { v4, v6 } = space.config
   const lacks = (v4 && row.v4 === null) || (v6 && row.v6 === null)
-  if (lacks || space.excludes().isGateway(row)) return undefined
+  if (lacks || space.excludes().isGateway(row) || !isKept(space, row)) return undefined
   return space.leases.update(row, {
     podType: wish.podType,
     state: 'held',

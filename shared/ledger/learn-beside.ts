@@ -8,7 +8,6 @@ import {
   delayed,
   type Evidence,
   type ItemState,
-  isLate,
   refused,
   type SeenObject,
   type Timing,
@@ -59,8 +58,7 @@ export function meetsPod(
           `${alive}: kube-ovn-controller shares the address between the two (N1)`,
         )
   }
-  if (isLate(timing)) return delayed(item, timing)
-  return alive === undefined ? { ...item, stage: 'post', tries: 0 } : { ...item, stage: 'inspect', alive }
+  return alive === undefined ? delayed(item, timing) : { ...item, stage: 'inspect', alive }
 }
 
 /**

@@ -62,7 +62,7 @@ function learnPosting(item: ItemState, evidence: Evidence, timing: Timing): Item
     case 'unsent':
       return late ? giveUp(settled, timing) : settled
     case 'owner':
-      if (settled.stage === 'pod' || settled.stage === 'holders') return meetsPod(settled, evidence, timing)
+      if (settled.stage === 'post' || settled.stage === 'holders') return meetsPod(settled, evidence, timing)
       return late ? giveUp(settled, timing) : delayed(settled, timing)
     case 'later':
     case 'conflict':
@@ -183,7 +183,7 @@ function giveUp(item: ItemState, timing: Timing): ItemState {
   return item.proofMs === undefined ? timedOut(item) : delayed({ ...item, stage: 'await' }, timing)
 }
 
-const IN_R4: ReadonlySet<Stage> = new Set(['pod', 'ack', 'holders', 'witness'])
+const IN_R4: ReadonlySet<Stage> = new Set(['ack', 'holders', 'witness'])
 
 /** An item about to be called again: past the deadline nothing new is posted (P2), what was posted is looked for. */
 export function inTime(item: ItemState, timing: Timing): ItemState {

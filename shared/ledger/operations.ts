@@ -38,7 +38,7 @@ export type OpKind =
  * object that is there ours. look: read whether it is gone. kept: it is not. port: who has the port name. cut: cut it.
  * vacant: whether port name and address are.
  *
- * Beside kube-ovn-controller (faults.md (a), R2-R5): pod: is there a Pod of that name? ack: posted, the controller's
+ * Beside kube-ovn-controller (faults.md (a), R2-R5): ack: posted, the controller's
  * finalizer awaited. holders: acknowledged; does a Pod that is starting say the address? witness: until the mirror is as
  * new as the acknowledgement, which the ledger sees by itself. finalize: give it the finalizer without which a DELETE
  * releases nothing (D15).
@@ -61,7 +61,6 @@ export type Stage =
   | 'port'
   | 'cut'
   | 'vacant'
-  | 'pod'
   | 'ack'
   | 'holders'
   | 'witness'
@@ -117,6 +116,8 @@ export interface ItemState {
   readonly alive?: string
   /** It was begun beside kube-ovn-controller, and ends so whatever AUTHORITY says by then (fault 85). */
   readonly beside?: true
+  /** Not posted where its owner runs by now: that one's address would be taken away (F7). */
+  readonly unlessRunning?: true
   /** An object of this operation's has been seen: turning back removes it, whatever else is known. */
   readonly made?: true
   /** On its way back: a finalizer is Berth's own mark from here, never an acknowledgement. */
@@ -150,7 +151,13 @@ export interface ItemState {
 
 /** One call a driver is asked to make. The driver knows what the object looks like; the ledger knows which and when. */
 export type Call =
-  | { readonly item: number; readonly verb: 'create'; readonly beside?: true }
+  /** unlessRunning: the driver asks for the owner's Pod first, and posts nothing where it runs (R2). */
+  | {
+      readonly item: number
+      readonly verb: 'create'
+      readonly beside?: true
+      readonly unlessRunning?: true
+    }
   | { readonly item: number; readonly verb: 'read' }
   | { readonly item: number; readonly verb: 'delete'; readonly uid: string }
   /** Take Kube-OVN's finalizers off; `keep` are the others. */
@@ -160,8 +167,6 @@ export type Call =
       readonly rv: string
       readonly keep: readonly string[]
     }
-  /** Is there a Pod of the owner's name? */
-  | { readonly item: number; readonly verb: 'pod' }
   /** Does a Pod that is starting say one of the addresses? */
   | { readonly item: number; readonly verb: 'holders' }
   /** Put Kube-OVN's finalizer on, and the fence's mark. */
@@ -178,7 +183,7 @@ export type Call =
   /** Who has its logical switch port. */
   | { readonly item: number; readonly verb: 'port' }
   /** Who has its port name, and who its addresses; in a shared space, takes them. */
-  | { readonly item: number; readonly verb: 'vacancy'; readonly beside?: true }
+  | { readonly item: number; readonly verb: 'vacancy' }
   /** Cut the port of that uuid, if it still is the owner's. */
   | { readonly item: number; readonly verb: 'cut'; readonly uuid: string }
   /** Put our marks on an object that is there; `complete`: and all that a reservation says. */
@@ -323,9 +328,12 @@ export function nextCall(item: ItemState, index: number, nowMs: number): Call | 
   if (item.notBeforeMs !== undefined && nowMs < item.notBeforeMs) return undefined
   switch (item.stage) {
     case 'post':
-      return { item: index, verb: 'create', ...besideOf(item) }
-    case 'pod':
-      return { item: index, verb: 'pod' }
+      return {
+        item: index,
+        verb: 'create',
+        ...besideOf(item),
+        ...(item.unlessRunning ? { unlessRunning: true as const } : {}),
+      }
     case 'holders':
       return { item: index, verb: 'holders' }
     case 'finalize':
@@ -350,7 +358,7 @@ export function nextCall(item: ItemState, index: number, nowMs: number): Call | 
     case 'port':
       return { item: index, verb: 'port' }
     case 'vacant':
-      return { item: index, verb: 'vacancy', ...besideOf(item) }
+      return { item: index, verb: 'vacancy' }
     case 'cut':
       return item.port === undefined
         ? { item: index, verb: 'port' }

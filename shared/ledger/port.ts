@@ -180,8 +180,11 @@ export interface HoldRequest extends Keyed {
   readonly dryRun: boolean
   /** The caller has just configured the space from the Subnet object: an announced write need not be waited for. */
   readonly verified?: boolean
-  /** A wished address outside the window will do, too, where excludeIps list it (OUTSIDE_WINDOW=pin). */
-  readonly pins?: boolean
+  /**
+   * OUTSIDE_WINDOW=pin, of wished addresses outside the window. wanted: the caller pins them and asks again; a dry run
+   * takes them for pinned. done: he has just done so (command/pin.ts), so they will do where excludeIps list them.
+   */
+  readonly pins?: 'wanted' | 'done'
   /**
    * The object is being written by somebody else, whom this answer lets go on: one wish is held without a call, and the
    * answer is always `answer` or `busy`. Seeing the object binds it; no object within the straggler time frees it (P22).

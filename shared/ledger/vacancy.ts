@@ -14,20 +14,16 @@ import { delayed, type Evidence, type ItemState, isLate, refused, type Timing } 
 import { leave, nobodys } from './others.ts'
 import type { Space } from './space.ts'
 
-/**
- * The first stage of what is to be posted. Beside the controller ports are its own affair, and Pods are looked at. In a
- * shared space the address is taken there before anything else.
- */
-export function firstStage(space: Space): 'pod' | 'vacant' | 'post' {
+/** The first stage of what is to be posted. In a shared space the address is taken there before anything else. */
+export function firstStage(space: Space): 'vacant' | 'post' {
   if (space.settings.sharedSpace !== undefined) return 'vacant'
-  if (space.begun.beside) return 'pod'
   return space.settings.ovn && isOvnProvider(space.subnet?.facts.provider ?? '') ? 'vacant' : 'post'
 }
 
 export function learnVacancy(item: ItemState, evidence: Evidence, timing: Timing): ItemState {
   switch (evidence.result) {
     case 'absent':
-      return { ...item, stage: item.complete ? 'owner' : item.beside ? 'pod' : 'post', tries: 0 }
+      return { ...item, stage: item.complete ? 'owner' : 'post', tries: 0 }
     case 'port':
       // The object is known: its owner says whether he runs with what it is to get.
       if (item.complete) return { ...item, stage: 'owner', port: evidence.uuid, tries: 0 }

@@ -1,8 +1,11 @@
 import { describe, expect, test } from 'vitest'
+import type { ClusterRequest } from '../../shared/cluster/port.ts'
 import { objectOf } from '../../shared/command/evidence.ts'
 import { holdIn, reserve } from '../../shared/command/reserve.ts'
 import { FINALIZER } from '../../shared/kube-ovn/names.ts'
+import { err } from '../../shared/result.ts'
 import { BesideWorld } from '../support/beside.ts'
+import { FakePorts } from '../support/ports.ts'
 import { refusal, reserved } from '../support/world.ts'
 
 describe('reserve beside the controller (R1-R4)', () => {
@@ -36,6 +39,122 @@ describe('reserve beside the controller (R1-R4)', () => {
     const beside = await BesideWorld.start()
     const problem = refusal(await beside.reserve({ podName: 'a', v4IpAddress: '10.16.0.9' }))
     expect(problem).toMatchObject({ code: 'outside_window', field: 'v4IpAddress' })
+  })
+})
+
+describe('the owner’s Pod is asked for before the POST, in the step that posts (R2)', () => {
+  const isPod = (request: ClusterRequest) => request.verb === 'get' && request.ref.kind === 'Pod'
+  const beforePost = (beside: BesideWorld) => {
+    const { sent } = beside.world
+    const post = sent.findIndex(({ verb }) => verb === 'create')
+    return sent.slice(0, post < 0 ? sent.length : post).filter(isPod).length
+  }
+
+  test('an answer that took too long is asked for again: the POST would be later than the ledger allows', async () => {
+    const beside = await BesideWorld.start()
+    let isSlow = true
+    beside.world.intercept = async (requests, pass) => {
+      const replies = await pass(requests)
+      if (isSlow && requests.some(isPod)) {
+        isSlow = false
+        beside.world.clock.advance(beside.world.settings.sendMs + 1)
+      }
+      return replies
+    }
+    await beside.reserve({ podName: 'a' })
+    await beside.pass(30_000)
+    expect(beforePost(beside)).toBe(2)
+    expect(await beside.world.ledger().find('a.default')).toMatchObject({ state: 'bound' })
+  })
+
+  test('where it is not to be had, nothing is posted', async () => {
+    const beside = await BesideWorld.start()
+    const failure = { reason: 'Unavailable', message: 'not now', outcome: 'refused' } as const
+    let isDown = true
+    beside.world.intercept = async (requests, pass) =>
+      isDown && requests.some(isPod) ? requests.map(() => err(failure)) : pass(requests)
+    await beside.reserve({ podName: 'a' })
+    expect(beside.ip('a.default')).toBeUndefined()
+    isDown = false
+    await beside.pass(20_000)
+    expect(await beside.world.ledger().find('a.default')).toMatchObject({ state: 'bound' })
+  })
+
+  test('of several, the one that runs takes the others back', async () => {
+    const beside = await BesideWorld.start()
+    beside.controller.pause()
+    await beside.pod('b')
+    const wishes = [{ podName: 'a' }, { podName: 'b' }, { podName: 'c' }]
+    const asked = beside.during(reserve(beside.ports, beside.world.reserveCommand(wishes)))
+    beside.controller.continue()
+    expect(refusal(await asked).findings).toMatchObject([
+      { code: expect.stringMatching(/pod_alive|reserved/), item: 1 },
+    ])
+    await beside.pass(60_000)
+    expect([beside.ip('a.default'), beside.ip('c.default')]).toEqual([undefined, undefined])
+  })
+})
+
+describe('logical switch ports, where OVN_NB is set (R2)', () => {
+  async function lab() {
+    const beside = await BesideWorld.start({ settings: { ovn: true } })
+    const ports = new FakePorts()
+    beside.world.ovn = ports
+    return { beside, ports }
+  }
+  const posted = (beside: BesideWorld) => beside.world.sent.filter(({ verb }) => verb === 'create')
+
+  test('are looked at by name and by address before anything is posted', async () => {
+    const { beside, ports } = await lab()
+    ports.intercept = (_, pass) => {
+      expect(posted(beside)).toEqual([])
+      return pass()
+    }
+    reserved(await beside.reserve({ podName: 'a' }))
+    expect(ports.asked.map(({ verb }) => verb)).toEqual(['name', 'address'])
+    // The controller cuts what a release leaves (D18 is refused before).
+    reserved(await beside.release('a.default'))
+    expect(ports.cuts).toEqual([])
+  })
+
+  test('of its name: the controller would never acknowledge it (D21), so it is refused at once', async () => {
+    const { beside, ports } = await lab()
+    ports.add('a.default', 'default/a', '10.16.0.150')
+    expect(refusal(await beside.reserve({ podName: 'a' })).code).toBe('port_exists')
+    expect([posted(beside), await beside.world.ledger().find('a.default')]).toEqual([[], undefined])
+  })
+
+  test('that are vacant tell nothing of Pods: one that runs is not taken its address (F7)', async () => {
+    const { beside } = await lab()
+    beside.controller.pause()
+    await beside.pod('a')
+    expect(refusal(await beside.reserve({ podName: 'a' })).code).toBe('pod_alive')
+  })
+
+  test('that carry its address: another is chosen, or the wish is refused', async () => {
+    const { beside, ports } = await lab()
+    ports.add('stray.default', 'default/stray', '10.16.0.100')
+    expect(reserved(await beside.reserve({ podName: 'a' }))[0]?.v4IpAddress).toBe('10.16.0.101')
+    const wish = { podName: 'b', v4IpAddress: '10.16.0.100' }
+    expect(refusal(await beside.reserve(wish)).code).toBe('address_taken')
+    ports.add('late.default', 'default/late', '10.16.0.130')
+    const foretold = beside.world.reserveCommand([{ podName: 'c', v4IpAddress: '10.16.0.130' }], {
+      dryRun: true,
+    })
+    expect(refusal(await beside.during(reserve(beside.ports, foretold))).code).toBe('address_taken')
+  })
+
+  test('of which OVN says nothing: nothing is posted, and past its deadline nothing is held', async () => {
+    const { beside, ports } = await lab()
+    ports.intercept = () => ({ result: 'later', reason: 'unreachable', detail: 'nobody answers' })
+    const pending = await beside.reserve({ podName: 'a' })
+    if (pending.kind !== 'pending') throw new Error(pending.kind)
+    await beside.pass(120_000)
+    expect(await beside.world.ledger().operation(pending.operation)).toMatchObject({
+      state: 'failed',
+      problem: { code: 'unavailable' },
+    })
+    expect([posted(beside), await beside.world.ledger().find('a.default')]).toEqual([[], undefined])
   })
 })
 

@@ -351,6 +351,55 @@ describe('AUTHORITY changes while operations are open (85)', () => {
 })
 
 describe('Pods and the reservation', () => {
+  const VM = { podName: 'vm1', podType: 'VirtualMachine' as const, v4IpAddress: '10.16.0.150' }
+  /** A Pod that runs a machine, as KubeVirt makes it. */
+  async function launcher(beside: BesideWorld, machine: string, annotations: Record<string, string> = {}) {
+    const name = `virt-launcher-${machine}-abcde`
+    const owner = { apiVersion: 'kubevirt.io/v1', kind: 'VirtualMachineInstance', name: machine, uid: 'u' }
+    const metadata = { name, namespace: 'default', annotations, ownerReferences: [owner] }
+    const object = { apiVersion: 'v1', kind: 'Pod', metadata, spec: {}, status: { phase: 'Pending' } }
+    await beside.hand({ verb: 'create', object })
+  }
+
+  test('a machine’s own launcher Pod that starts with its address is no stranger to it', async () => {
+    const beside = await BesideWorld.start()
+    // It comes while the acknowledgement is awaited, with what Berth's webhook writes into it.
+    beside.world.intercept = async (requests, pass) => {
+      const replies = await pass(requests)
+      if (!requests.some(({ verb }) => verb === 'create')) return replies
+      await launcher(beside, 'vm1', {
+        'ovn.kubernetes.io/ip_address': '10.16.0.150',
+        'ovn.kubernetes.io/mac_address': (await lease(beside, 'vm1.default'))?.mac ?? '',
+      })
+      return replies
+    }
+    const [made] = reserved(await beside.reserve(VM))
+    expect(made).toMatchObject({ state: 'bound', v4IpAddress: '10.16.0.150' })
+  })
+
+  test('another machine’s is one', async () => {
+    const beside = await BesideWorld.start()
+    refusing(beside, (request) => request.verb === 'create' && request.object.metadata.name === 'vm2.default')
+    await launcher(beside, 'vm2', { 'ovn.kubernetes.io/ip_address': '10.16.0.150' })
+    await beside.pass(500)
+    const problem = refusal(await beside.reserve(VM))
+    expect([problem.code, problem.detail]).toEqual([
+      'address_taken',
+      expect.stringContaining('Pod default/virt-launcher-vm2-abcde'),
+    ])
+  })
+
+  test('a machine that runs without an object of its own is not taken its address (F7, D7)', async () => {
+    const beside = await BesideWorld.start()
+    beside.controller.pause()
+    const metadata = { name: 'vm1', namespace: 'default' }
+    const object = { apiVersion: 'kubevirt.io/v1', kind: 'VirtualMachineInstance', metadata, spec: {} }
+    await beside.hand({ verb: 'create', object })
+    await launcher(beside, 'vm1')
+    expect(refusal(await beside.reserve(VM)).code).toBe('pod_alive')
+    expect(beside.ip('vm1.default')).toBeUndefined()
+  })
+
   test('a Pod of that name that runs without an object of its own is not taken its address (F7, D7)', async () => {
     const beside = await BesideWorld.start()
     beside.controller.pause()

@@ -1,15 +1,9 @@
 import { describe, expect, test } from 'vitest'
-import { reserve } from '../../shared/command/reserve.ts'
-import { pin, widenWindow } from '../../shared/command/window.ts'
+import { widenWindow } from '../../shared/command/window.ts'
 import { BesideWorld, WINDOW } from '../support/beside.ts'
 import { refusal, reserved } from '../support/world.ts'
 
 const SUBNET = { kind: 'Subnet', name: 'ovn-default' } as const
-
-const pinning = (beside: BesideWorld) => ({
-  ...beside.ports,
-  settings: { ...beside.ports.settings, outsideWindow: 'pin' as const },
-})
 
 const subnet = async (beside: BesideWorld) => {
   const { metadata, spec, status } = await beside.hand({ verb: 'get', ref: SUBNET })
@@ -119,45 +113,6 @@ describe('the window of a Subnet', () => {
   })
 })
 
-describe('OUTSIDE_WINDOW=pin', () => {
-  test('a wish outside is put into excludeIps first, and waits until the controller shows it', async () => {
-    const beside = await BesideWorld.start()
-    const order: string[] = []
-    beside.world.intercept = async (requests, pass) => {
-      for (const request of requests) if (request.verb !== 'get') order.push(request.verb)
-      if (requests.some(({ verb }) => verb === 'create'))
-        order.push(`available ${(await subnet(beside)).available.includes('10.16.1.6-')}`)
-      return pass(requests)
-    }
-    const command = beside.world.reserveCommand([{ podName: 'a', v4IpAddress: '10.16.1.5' }])
-    const [made] = reserved(await beside.during(reserve(pinning(beside), command)))
-    expect(made).toMatchObject({ state: 'bound', v4IpAddress: '10.16.1.5' })
-    expect((await subnet(beside)).excludeIps).toEqual(['10.16.0.1', WINDOW, '10.16.1.5'])
-    // In excludeIps, and gone from what the controller has to give, before anything is posted.
-    expect(order).toEqual(['patch', 'create', 'available true'])
-  })
-
-  test('an address that a Pod got before is not shared with it', async () => {
-    const beside = await BesideWorld.start()
-    await beside.pod('p')
-    await beside.pass(1_000)
-    const command = beside.world.reserveCommand([{ podName: 'a', v4IpAddress: '10.16.0.2' }])
-    const problem = refusal(await beside.during(reserve(pinning(beside), command)))
-    expect(problem.code).toBe('address_taken')
-    expect(beside.ip('a.default')).toBeUndefined()
-  })
-
-  test('while the controller does not show it, nothing is promised', async () => {
-    const beside = await BesideWorld.start()
-    beside.controller.kill()
-    const pinned = await beside.during(pin(beside.ports, 'ovn-default', ['10.16.1.5'], () => 0))
-    expect(pinned).toMatchObject({ ok: false, error: { code: 'unavailable' } })
-    const command = beside.world.reserveCommand([{ podName: 'a', v4IpAddress: '10.16.1.6' }])
-    expect(refusal(await beside.during(reserve(pinning(beside), command))).code).toBe('unavailable')
-    expect(beside.ip('a.default')).toBeUndefined()
-  })
-})
-
 describe('the Subnet changes beside the controller (57, 59)', () => {
   test('a window that leaves excludeIps: what was promised stays, and the repair finds it', async () => {
     const beside = await BesideWorld.start()
@@ -166,6 +121,13 @@ describe('the Subnet changes beside the controller (57, 59)', () => {
     await beside.learn()
     expect(await beside.world.ledger().find('a.default')).toMatchObject({ state: 'bound', contested: false })
     expect(refusal(await beside.reserve({ podName: 'b' })).code).toBe('outside_window')
+    const found = await beside.repair(false)
+    expect(found.map(({ kind, addresses, outcome }) => [kind, addresses, outcome])).toEqual([
+      ['window_drift', ['10.16.0.100'], 'not_repaired'],
+      ['window_drift', [WINDOW], 'not_repaired'],
+    ])
+    // Nothing was taken away.
+    expect(await beside.world.ledger().find('a.default')).toMatchObject({ state: 'bound', contested: false })
   })
 
   test('the CIDR shrinks while the acknowledgement is awaited: the reserve turns back, a promise is stranded (57)', async () => {

@@ -292,7 +292,10 @@ describe('a reserve', () => {
     const others = reserved(await wish(world, { podName: 'later' }))[0]?.v4IpAddress
     expect(others).not.toBe(a)
     expect(await world.ledger().find('port/stray.default')).toMatchObject({ state: 'quarantined', v4: a })
-    await world.pass(120_000)
+    // A minute at least, though nothing else cools down here.
+    await world.pass(60_000)
+    expect(await world.ledger().find('port/stray.default')).toMatchObject({ state: 'quarantined' })
+    await world.pass(60_000)
     expect(await world.ledger().find('port/stray.default')).toBeUndefined()
   })
 

@@ -40,6 +40,17 @@ describe('AUTHORITY on a real cluster', () => {
     expect([ready, detail.startsWith('beside; ')]).toEqual([true, true])
     expect(detail).toContain('deletes the IP objects of owners that are not there')
     expect(detail).toContain('a new Pod of a reserved name gets another address')
+    // So it is of each reservation.
+    const range = '10.16.4.0..10.16.4.9'
+    expect((await cluster.call('POST', '/v1/subnets/ovn-default/window', { ranges: [range] })).status).toBe(
+      200,
+    )
+    await expect.poll(dryRun, SOON).toEqual({ status: 201, code: undefined })
+    const foretold = await cluster.call('POST', '/v1/validate', WISH)
+    expect(foretold.json.preview.warnings).toEqual([
+      expect.stringContaining('deletes the IP objects of owners that are not there'),
+      expect.stringContaining('a new Pod of a reserved name gets another address'),
+    ])
     // An object asked for with kubectl is the controller's to complete.
     const metadata = { name: 'asked.default' }
     const spec = { ...WISH, podName: 'asked' }
@@ -51,9 +62,9 @@ describe('AUTHORITY on a real cluster', () => {
 
   test('once it has not been renewed for a minute, Berth is in charge', async () => {
     await cluster.apply(lease(61_000))
-    await expect.poll(async () => (await dryRun()).status, SOON).toBe(201)
+    await expect.poll(part, SOON).toEqual({ ready: true, detail: 'alone' })
+    expect((await dryRun()).status).toBe(201)
     expect((await write()).status).toBe(201)
-    expect(await part()).toEqual({ ready: true, detail: 'alone' })
     const finalizers = async () => (await cluster.get('ips', 'asked.default')).metadata.finalizers
     await expect.poll(finalizers, SOON).toEqual(['kubeovn.io/kube-ovn-controller'])
   })

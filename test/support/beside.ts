@@ -1,10 +1,13 @@
 import type { ClusterPort, ClusterRequest, KubeObject, ObjectRef } from '../../shared/cluster/port.ts'
 import type { CommandPorts } from '../../shared/command/ports.ts'
 import { release } from '../../shared/command/release.ts'
+import { repair } from '../../shared/command/repair/repair.ts'
+import type { RepairFinding } from '../../shared/command/repair/types.ts'
 import { reserve } from '../../shared/command/reserve.ts'
 import { learnSubnet } from '../../shared/command/subnets.ts'
 import type { ReleaseCommand, ReserveItem, WriteOutcome } from '../../shared/command/types.ts'
 import type { LedgerSettings } from '../../shared/ledger/settings.ts'
+import { noOvn } from '../../shared/ovn/none.ts'
 import { type ControllerParts, KubeOvnController } from './controller/controller.ts'
 import { MemoryNorth } from './controller/north.ts'
 import { lagging } from './controller/turns.ts'
@@ -129,6 +132,14 @@ export class BesideWorld {
 
   release(name: string, more: Partial<ReleaseCommand> = {}): Promise<WriteOutcome> {
     return this.during(release(this.ports, this.world.releaseCommand(name, more)))
+  }
+
+  /** What the hourly repair does. */
+  async repair(dryRun: boolean, ports: CommandPorts = this.ports): Promise<readonly RepairFinding[]> {
+    const command = { tenant: 'anonymous', requestId: 'r-1', subnet: 'ovn-default', dryRun }
+    const outcome = await this.during(repair({ ...ports, ovn: noOvn }, command))
+    if (outcome.kind !== 'compared') throw new Error(JSON.stringify(outcome.problem))
+    return outcome.subnets.flatMap(({ findings }) => findings)
   }
 
   ip(name: string): KubeObject | undefined {

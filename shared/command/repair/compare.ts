@@ -1,9 +1,9 @@
 /** The comparison itself: pure, and all that is known of what may differ (types.ts has the table). */
 import { saysCounters } from '../../kube-ovn/subnet-status.ts'
-import { compareObject } from './compare-object.ts'
+import { addressesOf, compareObject } from './compare-object.ts'
 import { compareOthers } from './compare-others.ts'
 import { DRIFT_KINDS, type Drift, type Picture } from './types.ts'
-import { windowDrift } from './window.ts'
+import { uncovered, windowDrift } from './window.ts'
 
 /** What differs, by kind and then by name. A second call with the same picture says the same. */
 export function compare(picture: Picture): readonly Drift[] {
@@ -16,6 +16,8 @@ export function compare(picture: Picture): readonly Drift[] {
     ...compareOthers(picture),
     ...countersOf(picture),
     ...windowOf(picture),
+    ...pinsOf(picture),
+    ...barePromises(picture),
   ]
   const rank = new Map(DRIFT_KINDS.map((kind, index) => [kind, index]))
   const key = ({ names, addresses }: Drift) => [...names, ...addresses].join(' ')
@@ -84,5 +86,45 @@ function* windowOf({ subnet, window, excludeIps }: Picture): Iterable<Drift> {
     addresses: bare,
     differs: `the window has ${bare.join(', ')}, and the Subnet's excludeIps do not`,
     repair: 'none: put the window into excludeIps, or kube-ovn-controller may give these addresses away',
+  }
+}
+
+/** Adopted addresses: the controller chooses from everything that excludeIps do not list (D2). */
+function* barePromises({ subnet, leases, excludeIps, authority, isInside }: Picture): Iterable<Drift> {
+  if (authority !== 'beside') return
+  const promised = leases
+    .filter(({ state }) => state === 'bound')
+    .flatMap(addressesOf)
+    .filter(isInside)
+  const bare = uncovered(promised, excludeIps)
+  if (bare.length === 0) return
+  yield {
+    kind: 'window_drift',
+    names: [subnet],
+    addresses: bare,
+    differs: `${bare.length === 1 ? 'a reserved address is' : `${bare.length} reserved addresses are`} not in excludeIps: after a restart kube-ovn-controller gives them to others while their owners do not run`,
+    repair: 'none: widen the window by them (POST /v1/subnets/{name}/window), and nobody gets them',
+  }
+}
+
+function* pinsOf({
+  subnet,
+  window = [],
+  excludeIps,
+  pinned = [],
+  leases,
+  authority,
+}: Picture): Iterable<Drift> {
+  const held = new Set(leases.flatMap(({ v4, v6 }) => [v4, v6]))
+  const over = uncovered(pinned, window).filter((entry) => excludeIps.includes(entry) && !held.has(entry))
+  if (over.length === 0) return
+  yield {
+    kind: 'window_drift',
+    names: [subnet],
+    addresses: over,
+    differs: `excludeIps have ${over.join(', ')}, put there for a reservation that is over (OUTSIDE_WINDOW=pin)`,
+    ...(authority === 'beside'
+      ? { repair: 'it is taken out again', mend: { act: 'unpin' } as const }
+      : { repair: 'none: alone, Berth does not write excludeIps' }),
   }
 }

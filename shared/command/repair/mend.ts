@@ -2,6 +2,7 @@ import type { Opened, SubnetFacts } from '../../ledger/port.ts'
 import { problem } from '../../problem.ts'
 import { withinWait } from '../budget.ts'
 import { follow } from '../follow.ts'
+import { unpin } from '../pin.ts'
 import type { CommandPorts } from '../ports.ts'
 import type { WriteOutcome } from '../types.ts'
 import type { Drift, Mend, RepairFinding } from './types.ts'
@@ -92,6 +93,10 @@ async function mendOne(ports: CommandPorts, mending: Mending, how: Mend): Promis
     case 'counters':
       await ledger.repair({ act: 'counters' })
       return { outcome: 'under_way' }
+    case 'unpin': {
+      const out = await unpin(ports, subnet)
+      return out.ok ? { outcome: 'repaired' } : { outcome: 'failed', problem: out.error }
+    }
     case 'learn':
     case 'configure':
       return { outcome: 'under_way' }

@@ -8,6 +8,7 @@ import type { PortList } from '../../ovn/port.ts'
 import { type Problem, problem } from '../../problem.ts'
 import { err, ok, type Result } from '../../result.ts'
 import { type PoolList, windowOf as windowIn } from '../facts.ts'
+import { pinnedOf } from '../pin.ts'
 import { clusterProblem } from '../subnets.ts'
 import { compare } from './compare.ts'
 import { type FreshList, type NotedPod, podsIn, readAgain } from './read.ts'
@@ -112,6 +113,7 @@ function pictureOf(
         }
       : {}),
     excludeIps: object.spec?.excludeIps ?? [],
+    pinned: pinnedOf(object),
     ...(window ? { window } : {}),
     authority: settings.authority,
     mirrored: mirror !== undefined,

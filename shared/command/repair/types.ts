@@ -18,7 +18,7 @@ import type { Problem } from '../../problem.ts'
  *   port_without_object           none             a Pod's logical switch port
  *   object_without_lease  none    a reservation's, or one the ledger was not told of
  *   counter_drift     the Subnet's status says other counters
- *   window_drift      the Subnet's excludeIps do not cover Berth's window
+ *   window_drift      the Subnet's excludeIps do not cover Berth's window, or list what Berth put there for nobody any more
  */
 export const DRIFT_KINDS = [
   'missing_object',
@@ -76,6 +76,8 @@ export interface Picture {
     readonly isTelling: boolean
   }
   readonly excludeIps: readonly string[]
+  /** Entries of excludeIps that Berth put there for single reservations. */
+  readonly pinned?: readonly string[]
   /** Ranges Berth gives addresses from beside kube-ovn-controller; undefined where it has none. */
   readonly window?: readonly string[]
   /** Who writes finalizers and counters (contract.md "Who writes what"). */
@@ -93,6 +95,8 @@ export type Mend =
   /** The ledger is told of the Subnet as it is now. */
   | { readonly act: 'configure' }
   | { readonly act: 'counters' }
+  /** What Berth put into excludeIps for reservations that are over is taken out. */
+  | { readonly act: 'unpin' }
 
 /** One difference. */
 export interface Drift {

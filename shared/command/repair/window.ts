@@ -12,6 +12,15 @@ export function windowDrift(window: readonly string[], excludeIps: readonly stri
   return [...texts(4, wanted.v4.minus(covered.v4)), ...texts(6, wanted.v6.minus(covered.v6))]
 }
 
+/** Those of the addresses that no entry covers, each by itself. */
+export function uncovered(addresses: readonly string[], entries: readonly string[]): string[] {
+  const covered = rangesOf(entries)
+  return addresses.filter((text) => {
+    const { v4, v6 } = rangesOf([text])
+    return !v4.minus(covered.v4).isEmpty || !v6.minus(covered.v6).isEmpty
+  })
+}
+
 function rangesOf(entries: readonly string[]) {
   const v4: Range<number>[] = []
   const v6: Range<bigint>[] = []

@@ -187,7 +187,7 @@ const ROWS: readonly Row[] = [
   ],
   [
     'no finalizer beside the controller',
-    { objects: [object({ finalizers: [] })], authority: 'beside' },
+    { objects: [object({ finalizers: [] })], excludeIps: ['10.16.0.1', '10.16.0.5'], authority: 'beside' },
     'finalizer',
     ['web.default'],
     undefined,
@@ -268,6 +268,27 @@ const ROWS: readonly Row[] = [
     ['blue'],
     undefined,
   ],
+  [
+    'an address that was pinned for nobody any more',
+    { pinned: ['10.16.0.9'], excludeIps: ['10.16.0.5', '10.16.0.9'], authority: 'beside' },
+    'window_drift',
+    ['blue'],
+    'unpin',
+  ],
+  [
+    'a promise that excludeIps do not list, beside the controller',
+    { excludeIps: ['10.16.0.1'], authority: 'beside' },
+    'window_drift',
+    ['blue'],
+    undefined,
+  ],
+  [
+    'what was pinned, alone',
+    { pinned: ['10.16.0.9'], excludeIps: ['10.16.0.1', '10.16.0.9'], authority: 'alone' },
+    'window_drift',
+    ['blue'],
+    undefined,
+  ],
 ]
 
 describe('a difference', () => {
@@ -287,6 +308,21 @@ describe('a difference', () => {
 
 const QUIET: readonly (readonly [string, Partial<Picture>])[] = [
   ['ledger and cluster agree', says(countersStatus(COUNTERS))],
+  ['an address is pinned for a reservation', { pinned: ['10.16.0.5'], excludeIps: ['10.16.0.5'] }],
+  [
+    'a window has come to cover what was pinned',
+    { pinned: ['10.16.0.9'], excludeIps: ['10.16.0.9'], window: ['10.16.0.9'] },
+  ],
+  [
+    'somebody else’s address is not in excludeIps',
+    {
+      leases: [lease(), foreign('old', '10.16.0.9')],
+      objects: [object(), theirs('old', '10.16.0.9', { uid: foreign('old', '10.16.0.9').uid ?? '' })],
+      excludeIps: ['10.16.0.5'],
+      authority: 'beside',
+    },
+  ],
+  ['somebody took out what was pinned', { pinned: ['10.16.0.9'], excludeIps: [] }],
   ['a row is newer than the list', { objects: [], leases: [lease({ resourceVersion: '101' })] }],
   [
     'an object of ours is being deleted',
@@ -314,7 +350,10 @@ const QUIET: readonly (readonly [string, Partial<Picture>])[] = [
   ['an object is in another Subnet', { objects: [object(), theirs('g', '10.17.0.7', { subnet: 'green' })] }],
   ['nobody looked at ports', { ports: undefined as never }],
   ['counters are about to be told', says({}, true)],
-  ['counters are the controller’s', { ...says({}), authority: 'beside' }],
+  [
+    'counters are the controller’s',
+    { ...says({}), excludeIps: ['10.16.0.1', '10.16.0.5'], authority: 'beside' },
+  ],
   ['another finalizer stands beside ours', { objects: [object({ finalizers: ['x/y', FINALIZER] })] }],
 ]
 
