@@ -36,6 +36,7 @@ import { mountRepair } from './repair.ts'
 import { mountReservations } from './reservations.ts'
 import { mountReserve } from './reserve.ts'
 import { mountSubnets } from './subnets.ts'
+import { mountTransfer } from './transfer.ts'
 import { mountValidate } from './validate.ts'
 import { mountWindow } from './window.ts'
 
@@ -129,6 +130,7 @@ export function createApp<Bindings extends object>(
   mountValidate(door)
   mountRelease(door)
   mountRenew(door)
+  mountTransfer(door)
   mountAdopt(door)
   mountRepair(door)
   mountReservations(door)

@@ -14,6 +14,7 @@ import type {
   ReservationPage,
   ReserveCommand,
   SubnetView,
+  TransferCommand,
   UncountedSubnet,
   Validation,
   WriteContext,
@@ -29,6 +30,7 @@ export interface Berth {
   validate(command: ReserveCommand): Promise<Validation>
   release(command: ReleaseCommand): Promise<WriteOutcome>
   renew(command: RenewCommand): Promise<WriteOutcome>
+  transfer(command: TransferCommand): Promise<WriteOutcome>
   adopt(command: AdoptCommand): Promise<AdoptOutcome>
   /** Compares ledger and cluster; mends what differs unless it is a dry run. */
   repair(command: RepairCommand): Promise<RepairOutcome>

@@ -20,6 +20,7 @@ import type { SharedSpaces } from '../shared/command/spaces.ts'
 import { mayHaveLedger, spared } from '../shared/command/spared.ts'
 import { subnets } from '../shared/command/subnet-list.ts'
 import { deleteSubnet, putSubnet, subnet, suggest } from '../shared/command/subnets.ts'
+import { transfer } from '../shared/command/transfer.ts'
 import type { WriteContext } from '../shared/command/types.ts'
 import { validate } from '../shared/command/validate.ts'
 import { widenWindow } from '../shared/command/window.ts'
@@ -345,6 +346,7 @@ export function berthOf(env: Env): Berth {
     },
     release: ifAllowed(inCharge, portsFor, release),
     renew: ifAllowed(inCharge, portsFor, renew),
+    transfer: ifAllowed(inCharge, portsFor, transfer),
     adopt: ifAllowed(inCharge, portsFor, adopt),
     repair: async (command) => {
       // To compare changes nothing, whoever is in charge.

@@ -8,9 +8,9 @@ import { accepts, type Representation } from './reply/accept.ts'
 import { writeJson } from './reply/json.ts'
 import { refuse } from './reply/problem.ts'
 import { writeYaml } from './reply/yaml.ts'
+import { exportQuery } from './schema/files.ts'
 import { ANY_CALL, refusals } from './schema/problem.ts'
 import { readQuery } from './schema/query.ts'
-import { exportQuery } from './schema/transfer.ts'
 
 /** Reservations of one read. */
 const PAGE = 1_000

@@ -11,10 +11,10 @@ import { replyJson } from './reply/json.ts'
 import { refuse } from './reply/problem.ts'
 import { spellProblem } from './reply/spell.ts'
 import { wishBody } from './reserve.ts'
+import { importQuery, importReply, OUTCOMES } from './schema/files.ts'
 import { ANY_BODY, ANY_CALL, refusals } from './schema/problem.ts'
 import { readQuery } from './schema/query.ts'
 import { body, reply } from './schema/replies.ts'
-import { importQuery, importReply, OUTCOMES } from './schema/transfer.ts'
 
 /** Rows under way at a time. */
 const AT_ONCE = 8

@@ -30,6 +30,7 @@ export function timely(berth: Berth, clock: Clock): Berth {
     reserve: berth.reserve,
     release: berth.release,
     renew: berth.renew,
+    transfer: berth.transfer,
     adopt: berth.adopt,
     repair: or(berth.repair, { kind: 'refused', problem: TOO_LATE.problem }, REPAIR_MS),
     validate: or(berth.validate, { allowed: false, findings: [{ code, message: detail }] }),

@@ -82,6 +82,14 @@ export function guarded(berth: Berth, caller: Caller): Berth {
     },
     // It is to reserve for longer.
     renew: (command) => berth.renew({ ...command, permit: judge(['reserve'], may, command.permit) }),
+    // To take from one and to give to another: both are asked about.
+    transfer: (command) => {
+      const { namespace, podName, podType } = command.to
+      const permitTo = async (subnet: string) =>
+        mayReserve(berth, { ...command, items: [{ subnet, namespace, podName, podType }] }, rights, 'to.')
+      const verbs: Verb[] = command.force ? ['transfer', 'force'] : ['transfer']
+      return berth.transfer({ ...command, permit: judge(verbs, may, command.permit), permitTo })
+    },
     adopt: async (command) => {
       if ('target' in command)
         return berth.adopt({ ...command, permit: judge(['adopt'], may, command.permit) })
@@ -211,8 +219,9 @@ export function refusalOf(verdict: Verdict, ask: Ask): Problem | undefined {
 /** Every item of a group must be granted; the bad ones are named. Decided before anything is looked up. */
 async function mayReserve(
   berth: Berth,
-  { items }: ReserveCommand,
+  { items }: Pick<ReserveCommand, 'items'>,
   rights: Rights,
+  at = '',
 ): Promise<Problem | undefined> {
   const providers = new Map<string, Promise<string>>()
   const providerOf = (subnet: string) => {
@@ -242,7 +251,7 @@ async function mayReserve(
             {
               code: refusal.code,
               message: refusal.detail,
-              field: await shutOut(rights, subnet),
+              field: `${at}${await shutOut(rights, subnet)}`,
               ...(items.length > 1 ? { item } : {}),
             },
           ]

@@ -14,6 +14,7 @@ import type {
   Report,
   SubnetFacts,
   Target,
+  TransferRequest,
 } from '../../shared/ledger/port.ts'
 import type { Deleted } from '../../shared/ledger/wanted.ts'
 import type { Problem } from '../../shared/problem.ts'
@@ -96,6 +97,10 @@ class SubnetClient implements LedgerPort {
 
   renew(request: RenewRequest) {
     return this.repeatable((ledger) => ledger.renew(request))
+  }
+
+  transfer(request: TransferRequest) {
+    return this.repeatable((ledger) => ledger.transfer(request))
   }
 
   refuse(keyed: Keyed, why: Problem) {

@@ -20,6 +20,7 @@ import type {
   Report,
   SubnetFacts,
   Target,
+  TransferRequest,
 } from '../../shared/ledger/port.ts'
 import type { SpacePorts } from '../../shared/ledger/space.ts'
 import type { Deleted } from '../../shared/ledger/wanted.ts'
@@ -128,6 +129,10 @@ export class Subnet extends DurableObject<Env> {
 
   renew(request: RenewRequest) {
     return this.#write(() => this.#ledger.renew(request))
+  }
+
+  transfer(request: TransferRequest) {
+    return this.#write(() => this.#ledger.transfer(request))
   }
 
   refuse(keyed: Keyed, why: Problem) {

@@ -1,52 +1,19 @@
 import { z } from '@hono/zod-openapi'
-import { PROBLEMS, type ProblemCode } from '../../shared/problem.ts'
-import { NAMESPACE, SUBNET_NAME } from './names.ts'
-import { name } from './reads.ts'
+import { POD_TYPES } from '../../shared/kube-ovn/names.ts'
+import { NAMESPACE, OBJECT_NAME, reason, requiredName } from './names.ts'
+import { releaseTarget } from './release.ts'
 
-export const exportQuery = z.strictObject({
-  subnet: name(SUBNET_NAME).optional(),
-  namespace: name(NAMESPACE).optional(),
+/** What stands next to the reservation's name or owner. */
+export const transferTerms = z.strictObject({
+  to: z.strictObject({
+    namespace: requiredName(NAMESPACE),
+    podName: requiredName(OBJECT_NAME),
+    podType: z.enum(POD_TYPES).nullish(),
+  }),
+  force: z.boolean().nullish().openapi({ description: 'Though the old owner lives.' }),
+  reason,
 })
 
-export const importQuery = z.strictObject({
-  dryRun: z.enum(['All']).optional().openapi({ description: 'Check everything, change nothing.' }),
-  atomic: z
-    .enum(['true', 'false'])
-    .optional()
-    .transform((text) => text === 'true')
-    .openapi({
-      type: 'boolean',
-      default: false,
-      description: 'All rows or none; they must be of one Subnet then.',
-    }),
+export const transferForm = releaseTarget.extend(transferTerms.shape).openapi('Transfer', {
+  example: { name: 'web-0.shop', to: { namespace: 'shop', podName: 'web-new' }, reason: 'renamed' },
 })
-
-export const OUTCOMES = ['reserved', 'existed', 'pending', 'refused', 'skipped'] as const
-
-const importRow = z
-  .object({
-    line: z.int().optional().openapi({ description: 'Of a CSV or JSON Lines file, from 1.' }),
-    item: z.int().optional().openapi({ description: 'Of manifests: the index, from 0.' }),
-    outcome: z.enum(OUTCOMES).openapi({
-      description: 'skipped: not tried, because its Subnet did not answer, or other rows failed.',
-    }),
-    name: z.string().optional(),
-    v4IpAddress: z.string().optional(),
-    v6IpAddress: z.string().optional(),
-    macAddress: z.string().optional(),
-    operation: z.string().optional().openapi({ description: 'Of a pending row.' }),
-    code: z.enum(Object.keys(PROBLEMS) as [ProblemCode, ...ProblemCode[]]).optional(),
-    field: z.string().optional(),
-    detail: z.string().optional(),
-  })
-  .openapi('ImportRow')
-
-const count = z.int().openapi({ minimum: 0 })
-
-export const importReply = z
-  .object({
-    dryRun: z.boolean(),
-    counts: z.object(Object.fromEntries(OUTCOMES.map((outcome) => [outcome, count]))),
-    rows: z.array(importRow),
-  })
-  .openapi('ImportReport')

@@ -89,7 +89,7 @@ export async function permittedLeases(
   subnet: string,
   leases: readonly (LeaseView | null)[],
   { permit }: Pick<ReleaseCommand, 'permit'>,
-  what: 'release' | 'renew' = 'release',
+  what: 'release' | 'renew' | 'transfer' = 'release',
 ): Promise<Result<readonly (LeaseView | null)[], Problem>> {
   if (!permit) return ok(leases)
   const permitted: (LeaseView | null)[] = []

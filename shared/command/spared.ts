@@ -64,6 +64,11 @@ export function spared(ledger: LedgerPort, isThere: () => Promise<boolean>): Led
         () => ledger.renew(request),
         () => ({ kind: 'unconfigured' }),
       ),
+    transfer: (request) =>
+      ask(
+        () => ledger.transfer(request),
+        () => ({ kind: 'unconfigured' }),
+      ),
     refuse: (keyed, why) =>
       ask(
         () => ledger.refuse(keyed, why),

@@ -67,6 +67,18 @@ export interface ReleaseCommand extends WriteContext {
   readonly permit?: Permit
 }
 
+export interface TransferCommand extends WriteContext {
+  readonly target: ReleaseTarget
+  readonly to: { readonly namespace: string; readonly podName: string; readonly podType: PodType }
+  /** The old owner may live. */
+  readonly force: boolean
+  readonly reason?: string
+  /** Asked of the reservation found. */
+  readonly permit?: Permit
+  /** Why the caller may not reserve for the new owner in this Subnet. */
+  readonly permitTo?: (subnet: string) => Promise<Problem | undefined>
+}
+
 export interface RenewCommand extends WriteContext {
   readonly targets: readonly ReleaseTarget[]
   readonly lasting: RenewRequest['lasting']

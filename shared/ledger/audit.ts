@@ -221,13 +221,18 @@ function concernsPromise({ before, after }: Change): boolean {
 }
 
 function verbOf({ before, after }: Change, op: OpRow | undefined): AuditVerb | undefined {
+  const isTransfer = op?.kind === 'transfer'
   if (isPromised(after)) {
+    if (isTransfer && before?.state === 'held') return 'transfer'
     if (!isPromised(before))
       return before?.state === 'foreign' ? 'adopt' : before?.state === 'releasing' ? 'keep' : 'reserve'
     return before && after ? changeOf(before, after) : undefined
   }
   const isRelease = op?.kind === 'release'
-  if (after?.state === 'releasing') return isRelease && before?.state !== 'releasing' ? 'release' : undefined
+  if (after?.state === 'releasing') {
+    if (isTransfer && isPromised(before)) return 'transfer'
+    return isRelease && before?.state !== 'releasing' ? 'release' : undefined
+  }
   // A reserve that turned back was never promised.
   if (isPromised(before)) return 'end'
   return before?.state === 'releasing' && isRelease ? 'end' : undefined

@@ -34,6 +34,7 @@ import type {
   SpaceView,
   SubnetFacts,
   Target,
+  TransferRequest,
 } from './port.ts'
 import { find, locate, operation, page, spaceView } from './reads.ts'
 import { findingOf } from './refusals.ts'
@@ -45,6 +46,7 @@ import { settled, unsettled } from './shared-marks.ts'
 import { Space, type SpacePorts } from './space.ts'
 import { report, resume, takeOver } from './steps.ts'
 import { announce, configure, preview, previewNew, propose, retire, subnetGone } from './subnet.ts'
+import { transfer } from './transfer.ts'
 import { type Deleted, want } from './wanted.ts'
 
 /** The storage is of a later version than the code: nothing is read or written (faults.md 53). */
@@ -175,6 +177,10 @@ export class Ledger implements LedgerPort {
 
   async renew(request: RenewRequest): Promise<Opened> {
     return this.space?.subnet ? renew(this.space, request) : { kind: 'unconfigured' }
+  }
+
+  async transfer(request: TransferRequest): Promise<Opened> {
+    return this.space?.subnet ? transfer(this.space, request) : { kind: 'unconfigured' }
   }
 
   async refuse(keyed: Keyed, why: Problem): Promise<Opened> {

@@ -15,7 +15,7 @@ import type { LeaseView, SeenIp } from './port.ts'
  */
 export type Phase = 'post' | 'fence' | 'delete' | 'owner' | 'adopt' | 'reassert' | 'look' | 'mend'
 /**
- * reserve, release and adopt are asked for; the others follow from what was seen: `complete` a wish somebody wrote as
+ * reserve, release, adopt and transfer are asked for; the others follow from what was seen: `complete` a wish somebody wrote as
  * an object, `fence` an object that a POST of ours made after its operation ended, `forget` somebody else's that went.
  * `admission` is a reserve whose object somebody else writes. `repair` mends what a comparison found.
  */
@@ -24,6 +24,7 @@ export type OpKind =
   | 'release'
   | 'adopt'
   | 'admission'
+  | 'transfer'
   | 'complete'
   | 'reassert'
   | 'fence'
@@ -65,6 +66,13 @@ export type Stage =
   | 'holders'
   | 'witness'
   | 'finalize'
+
+/** Whose a reservation is. */
+export interface Owner {
+  readonly namespace: string
+  readonly podName: string
+  readonly podType: string
+}
 
 /** labels: and marks; all: the finalizer as well; expires: when it ends. */
 export type Mends = 'labels' | 'all' | 'expires'
@@ -140,6 +148,9 @@ export interface ItemState {
   readonly what?: 'v4' | 'v6' | 'mac'
   /** Further addresses that others of the shared space have, just told. */
   readonly others?: readonly string[]
+  /** Of a transfer: who gets it, and, once it is held for him, who had it. */
+  readonly to?: Owner
+  readonly from?: Owner
   /** Nobody asked for its release: its time is over, which ended then (wall ms). */
   readonly lapsed?: number
   /** Its object is deleted with kubectl, and who does it was asked about at admission. */

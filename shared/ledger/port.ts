@@ -9,7 +9,7 @@ import type { Result } from '../result.ts'
 import type { AuditFilter, AuditPage } from './audit.ts'
 import type { LeaseState } from './lease.ts'
 import type { Lasting } from './lifetime.ts'
-import type { Call, Evidence, OpKind } from './operations.ts'
+import type { Call, Evidence, OpKind, Owner } from './operations.ts'
 
 /** Who keeps the addresses beside Berth: nobody, or a kube-ovn-controller that runs (faults.md (a)). */
 export type Mode = 'alone' | 'beside'
@@ -207,6 +207,17 @@ export interface ReleaseRequest extends Keyed {
   /** Rows to give back, as located: state and epoch must still be those. */
   readonly items: readonly { readonly name: string; readonly id: string; readonly epoch: number }[]
   readonly dryRun: boolean
+  readonly force: boolean
+  readonly reason?: string
+}
+
+/** One reservation for another owner, with its address and MAC. */
+export interface TransferRequest extends Keyed {
+  /** As located: state and epoch must still be those. */
+  readonly item: { readonly name: string; readonly id: string; readonly epoch: number }
+  readonly to: Owner
+  readonly dryRun: boolean
+  /** The old owner may live. */
   readonly force: boolean
   readonly reason?: string
 }
@@ -425,6 +436,7 @@ export interface LedgerPort {
   locate(targets: readonly Target[], keyed: Keyed): Promise<Located>
   release(request: ReleaseRequest): Promise<Opened>
   renew(request: RenewRequest): Promise<Opened>
+  transfer(request: TransferRequest): Promise<Opened>
   /** Keeps a final refusal the caller came to by itself under the key; answers what the key says by now. */
   refuse(keyed: Keyed, why: Problem): Promise<Opened>
   /** What a comparison begins with; changes nothing. @returns `rate_limited` */

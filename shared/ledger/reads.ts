@@ -137,7 +137,8 @@ export function operation(space: Space, id: string): OpView | undefined {
 /** As its caller reads it: what waits for kube-ovn-controller, or for a Pod that came back, says so (faults.md 87). */
 function phaseOf({ kind, state, phase, items }: OpRow): string {
   if (state !== 'running') return phase
-  if (kind === 'release' && items.some(({ alive }) => alive !== undefined)) return 'pod_started'
+  if ((kind === 'release' || kind === 'transfer') && items.some(({ alive }) => alive !== undefined))
+    return 'pod_started'
   const isWaiting = items.some(
     ({ beside, stage, uid, made }) =>
       beside && (stage === 'ack' || (stage === 'recheck' && uid !== undefined && !made)),

@@ -1,4 +1,4 @@
-import { type Finding, type Problem, problemOf } from '../problem.ts'
+import { type Finding, type Problem, problem, problemOf } from '../problem.ts'
 import { adopting, meet } from './adopt.ts'
 import { announce, releasedMessage, reservedMessage } from './announce.ts'
 import { anew } from './cutting.ts'
@@ -14,6 +14,7 @@ import { withUse } from './quota.ts'
 import { mending } from './repair.ts'
 import { brief } from './size.ts'
 import type { Space } from './space.ts'
+import { handBack, handOver } from './transfer.ts'
 import { choosingAgain } from './vacancy.ts'
 import { witnessed } from './witness.ts'
 
@@ -118,8 +119,11 @@ function asked(space: Space, was: OpRow): Next {
       return withRows(space, op, chosen === was.items, issue(space, op, 'update'))
     case 'proven':
       return bind(space, op)
-    case 'found':
-      return meet(space, op)
+    case 'found': {
+      // What it has is not what it was to get.
+      const has = problem('already_reserved', `an IP object ${op.items[0]?.nic} of the new owner exists`)
+      return op.kind === 'transfer' ? fence(space, op, has) : meet(space, op)
+    }
     case 'turn': {
       const first = stands.findings[0]
       const why: Problem = {
@@ -132,6 +136,7 @@ function asked(space: Space, was: OpRow): Next {
       return fence(space, op, why)
     }
     case 'gone':
+      if (op.kind === 'transfer' && op.phase === 'delete') return handOver(space, op)
       return op.kind === 'release' ? released(space, op) : failed(space, op)
     default:
       return stands satisfies never
@@ -161,7 +166,8 @@ function bind(space: Space, op: OpRow): Next {
     announce(space, { name: row.nic, uid: item.uid ?? null }, 'Reserved', reservedMessage(bound))
     return bound
   })
-  const ended = close(space, op, 'done', { kind: 'done', created: true, leases: withUse(space, leases) })
+  const created = op.kind !== 'transfer'
+  const ended = close(space, op, 'done', { kind: 'done', created, leases: withUse(space, leases) })
   for (const { nic, id, present } of op.items) if (!present) followUp(space, nic, id)
   return ended
 }
@@ -197,7 +203,9 @@ export function fence(space: Space, op: OpRow, why: Problem): Next {
     // One that was given up to a port has no row any more (vacancy.ts).
     if (item.present || (item.taken !== undefined && back.stage === 'gone')) return back
     const row = rowOf(space, item)
-    if (back.stage === 'gone') letGo(space, row, back)
+    // A transfer goes back to its old owner.
+    if (back.stage === 'gone' && op.kind !== 'transfer') letGo(space, row, back)
+    else if (back.stage === 'gone') return back
     else space.leases.update(row, { state: 'releasing', epoch: row.epoch + 1, op: op.id })
     return back
   })
@@ -220,13 +228,16 @@ function noteWaiting(space: Space, op: OpRow): void {
   }
 }
 
+const GIVEN_UP: Problem = { code: 'unavailable', detail: 'the operation was given up' }
+
 function failed(space: Space, op: OpRow): Next {
   if (op.kind === 'fence') return removed(space, op)
+  if (op.kind === 'transfer') return handBack(space, op, op.problem ?? GIVEN_UP)
   for (const item of op.items) {
     const row = item.present ? undefined : space.leases.get(item.nic, item.id)
     if (row?.state === 'releasing' && row.op === op.id) coolDown(space, row, item)
   }
-  const why: Problem = op.problem ?? { code: 'unavailable', detail: 'the operation was given up' }
+  const why: Problem = op.problem ?? GIVEN_UP
   return close(space, op, 'failed', { kind: 'refused', problem: why })
 }
 

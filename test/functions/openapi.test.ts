@@ -74,6 +74,7 @@ describe('/openapi.json', () => {
       'post /v1/repair',
       'post /v1/reserve',
       'post /v1/subnets/{name}/window',
+      'post /v1/transfer',
       'post /v1/validate',
       'put /embedded/ippools/{name}',
       'put /embedded/pods/{namespace}/{name}',

@@ -152,6 +152,7 @@ const GRANTS: Berth = {
     created: false,
     reservations: targets.map((_target, index) => granted(ITEM, index)),
   }),
+  transfer: async () => ({ kind: 'done', created: false, reservations: [granted(ITEM)] }),
   adopt: async (command) =>
     'target' in command
       ? { kind: 'done', created: false, reservations: [granted(ITEM)] }
