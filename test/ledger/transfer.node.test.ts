@@ -132,7 +132,7 @@ describe('a transfer', () => {
 })
 
 describe('a transfer is refused, and changes nothing,', () => {
-  it.each<[string, (world: World) => void | Promise<unknown>, Partial<TransferCommand>, string, string]>([
+  it.each<[string, (world: World) => unknown, Partial<TransferCommand>, string, string]>([
     [
       'while the old owner lives',
       (world) => void byHand(world, { verb: 'create', object: pod('default', 'pod-a') }),
