@@ -7,6 +7,7 @@ import type { LedgerSettings } from '../../shared/ledger/settings.ts'
 import { auditOf, expectAgreement, ipObjects } from '../support/agreement.ts'
 import { answered, dyingAt, insisted, invalid } from '../support/drive.ts'
 import { byHand, make, mirrored, podsObject } from '../support/foreign.ts'
+import { FakePorts } from '../support/ports.ts'
 import { refusal, reserved, World } from '../support/world.ts'
 
 const QUIET_MS = 400_000
@@ -25,6 +26,7 @@ const wishIn = (world: World, item: Partial<ReserveItem> = {}) =>
   reserve(world.ports, world.reserveCommand([item]))
 const held = async (settings: Partial<LedgerSettings> = {}, more: Partial<ReserveItem> = {}) => {
   const world = settings.mirrored ? await mirrored(settings) : new World(settings)
+  if (settings.ovn) world.ovn = new FakePorts()
   const [made] = reserved(await wishIn(world, { v4IpAddress: ADDRESS, macAddress: MAC, ...more }))
   return { world, made: made! }
 }
@@ -257,6 +259,19 @@ describe('a transfer goes back', () => {
     expect(rows(world)).toEqual([[OLD.name, 'bound']])
     const names = ipObjects(world).map(({ metadata }) => metadata.name)
     expect(names).toContain(OLD.name)
+  })
+
+  it('where a logical switch port carries the address by then', async () => {
+    const ports = new FakePorts()
+    const { world } = await held({ ovn: true })
+    world.ovn = ports
+    world.intercept = (requests, pass) => {
+      if (requests.some(({ verb }) => verb === 'delete')) ports.add('stray.default', 'default/stray', ADDRESS)
+      return pass(requests)
+    }
+    expect(refusal(await answered(world, transferIn(world))).code).toBe('address_taken')
+    await world.pass(QUIET_MS)
+    expect(rows(world)).toEqual([[OLD.name, 'bound']])
   })
 
   it('where the new owner has been given another address meanwhile', async () => {
