@@ -1,7 +1,7 @@
 import type { Reservation } from '../../shared/command/types.ts'
 import { type History, isFinal, placeOf, type Seen } from './history.ts'
 import type { Scenario } from './scenario.ts'
-import { portOf } from './write.ts'
+import { LEASE_SECONDS, LEASED, portOf } from './write.ts'
 
 /**
  * One operation as its clients meant it: all calls under one key are one, which took effect at most once, somewhere
@@ -65,6 +65,17 @@ export function logical(
         first.write.do === 'reserve'
           ? first.write.items.find(({ podName }) => portOf(podName) === name)
           : undefined
+      if (kind === 'reserve' && first.write.do === 'reserve' && name === portOf(LEASED)) {
+        const over = { fromMs: fromMs + LEASE_SECONDS * 1_000, toMs: Number.POSITIVE_INFINITY }
+        all.push({
+          kind: 'release',
+          name,
+          subnet: subnetOf(first.write),
+          ...over,
+          isOptional: true,
+          wished: [],
+        })
+      }
       all.push({
         kind,
         name,

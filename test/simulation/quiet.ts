@@ -71,6 +71,18 @@ function settled(
   )) {
     if (!started.has(id)) violated('17', `${subnet}: ${kind} ${id} is still open in phase ${phase}`)
   }
+  world.counters.hit(
+    'leases ended',
+    sql.first<{ n: number }>(
+      `SELECT COUNT(*) AS n FROM audit WHERE verb = 'release' AND body LIKE '%lease_expired%'`,
+    )?.n,
+  )
+  // What is over, and whose owner was not seen alive, has been ended.
+  for (const { nic } of sql.all<{ nic: string }>(
+    `SELECT nic FROM lifetime, state WHERE looks = 0 AND lapse_ms < slow_ms - 60000`,
+  )) {
+    violated('17', `${subnet}: ${nic} outlives its time`)
+  }
   for (const { op } of sql.all<{ op: string }>(
     `SELECT op FROM attempt JOIN op ON op.id = attempt.op WHERE outcomes IS NULL AND phase <> 'owner'`,
   )) {

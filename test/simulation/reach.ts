@@ -12,6 +12,7 @@ export const REACH: readonly string[] = [
   ),
   ...['heard', 'done', 'flushed'].map((at) => `death a ledger call is ${at}`),
   ...['kill', 'evict', 'kill everything', 'compact', 'clock', 'stall'].map((what) => `break ${what}`),
+  'leases ended',
   ...[
     'free to held',
     'held to bound',

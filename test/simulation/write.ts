@@ -27,7 +27,9 @@ export function command(
   }
   switch (write.do) {
     case 'reserve': {
-      const items = write.items.map((item): ReserveItem => ({ namespace: 'default', podType: '', ...item }))
+      const items = write.items.map(
+        (item): ReserveItem => ({ namespace: 'default', podType: '', ...lastingOf(item.podName), ...item }),
+      )
       return reserve(ports, { ...context, dryRun: write.dryRun === true, items })
     }
     case 'release': {
@@ -50,6 +52,12 @@ export function bodyHashOf({ key: _, ...body }: Write & { atMs?: number; client?
   const { atMs: _at, client: _client, ...rest } = body
   return JSON.stringify(rest)
 }
+
+/** One Pod's reservations end by themselves, as long as nobody renews them. */
+export const LEASED = 'e'
+export const LEASE_SECONDS = 120
+
+const lastingOf = (podName: string) => (podName === LEASED ? { ttlSeconds: LEASE_SECONDS } : {})
 
 export const portOf = (pod: string): string => `${pod}.default`
 
