@@ -25,14 +25,12 @@ export async function converse({ settings, berth, log }: ChatPorts, said: Said):
   const command = commandOf(said)
   const caller = speakerAt(settings, said)
   if (!caller) {
-    if (command !== 'cancel' && command.ok && command.value.verb === 'help') return HELP
+    if (isHelp(command)) return { ...HELP, facts: placeOf(said) }
     return reply('wrong', 'I do not know you here. Ask for help, or ask an administrator to map you.', {
-      facts: [
-        ['User', said.user],
-        ['Channel', said.channel],
-      ],
+      facts: placeOf(said),
     })
   }
+  if (isHelp(command)) return { ...HELP, facts: placeOf(said) }
   if (command === 'cancel') return reply('info', 'Nothing was done.')
   if (!command.ok) {
     const { wrong, understood } = command.error
@@ -52,6 +50,18 @@ export async function converse({ settings, berth, log }: ChatPorts, said: Said):
     return reply('wrong', 'Something failed. Whether it was done, who or status can tell.')
   }
 }
+
+const isHelp = (command: ReturnType<typeof commandOf>) =>
+  command !== 'cancel' && command.ok && command.value.verb === 'help'
+
+/** What an administrator maps by. */
+const placeOf = ({ platform, workspace, channel, user }: Said): Reply['facts'] =>
+  [
+    ['Platform', platform],
+    ['Workspace', workspace],
+    ['Channel', channel],
+    ['User', user],
+  ].flatMap(([name = '', value = '']) => (value === '' ? [] : [[name, value] as const]))
 
 function commandOf({ words }: Said): ReturnType<typeof parseCommand> | 'cancel' {
   if ('command' in words) return { ok: true, value: words.command }

@@ -25,7 +25,12 @@ export async function execute(berth: Berth, command: ChatCommand, speaker: Speak
       return reserved(await berth.reserve({ ...context, items: [item] }), command)
     }
     case 'release':
-      return release(berth, command, await contextOf(command, speaker), (ask) => mayForce(speaker, ask))
+      return release(
+        berth,
+        command,
+        (meant) => contextOf(meant, speaker),
+        (ask) => mayForce(speaker, ask),
+      )
     case 'who':
       return who(berth, command)
     case 'list':

@@ -41,9 +41,25 @@ export function mattermostMessage(reply: Reply): Record<string, unknown> {
   }
 }
 
-/** CommonMark's escapes, and mentions and emoji broken up [spec.commonmark.org/0.31.2/#backslash-escapes]. */
+/** A MAC or an IPv6 address, whose parts between colons might be emoji. */
+const COLONS = /(?:[0-9a-f]*:){2,}[0-9a-f.]*/gi
+
+/**
+ * CommonMark's escapes, and mentions and emoji broken up [spec.commonmark.org/0.31.2/#backslash-escapes]. What is to be
+ * copied stands in a code span, which shows it as it is.
+ */
 export function markdown(plain: string): string {
-  return plain.replaceAll(/[!-/:-@[-`{-~]/g, (mark) =>
+  let from = 0
+  let text = ''
+  for (const { 0: found, index } of plain.matchAll(COLONS)) {
+    text += escaped(plain.slice(from, index))
+    text += /[0-9a-f]/i.test(found) ? `\`${found}\`` : escaped(found)
+    from = index + found.length
+  }
+  return text + escaped(plain.slice(from))
+}
+
+const escaped = (plain: string): string =>
+  plain.replaceAll(/[!-/:-@[-`{-~]/g, (mark) =>
     mark === '@' || mark === ':' ? `${mark}\u200b` : `\\${mark}`,
   )
-}

@@ -17,10 +17,10 @@ type Release = Extract<ChatCommand, { verb: 'release' }>
 export async function release(
   berth: Berth,
   command: Release,
-  context: WriteContext,
+  contextOf: (command: Release) => Promise<WriteContext>,
   mayForce: (ask: Omit<Ask, 'verb'>) => Promise<boolean>,
 ): Promise<Reply> {
-  if (command.id !== undefined) return carryOut(berth, command, context, mayForce)
+  if (command.id !== undefined) return carryOut(berth, command, await contextOf(command), mayForce)
   const found = await find(berth, command.target)
   if (!found.ok) return refusedReply(found.error)
   const [one, another] = found.value
@@ -31,7 +31,8 @@ export async function release(
     })
   const meant = { ...command, target: { name: one.name }, subnet: one.subnet, id: one.id, confirmed: true }
   return command.confirmed
-    ? carryOut(berth, meant, context, mayForce)
+    ? // As it is repeated later, when it was pending: under its key it must say the same.
+      carryOut(berth, meant, await contextOf(meant), mayForce)
     : cardOf('ask', 'Release this reservation?', one, {
         actions: [button(one, command.force), CANCEL],
         lines: [],

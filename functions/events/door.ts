@@ -21,7 +21,12 @@ import { EVENT_TYPES } from './settings.ts'
 
 const query = z.strictObject({
   subnet: z.string().max(SUBNET_NAME.maxLength).regex(SUBNET_NAME.pattern).optional(),
-  type: z.enum(EVENT_TYPES).optional(),
+  type: z
+    .string()
+    .transform((text) => /^berth\.reservation\.([a-z]+)\.v1$/.exec(text)?.[1] ?? text)
+    .pipe(z.enum(EVENT_TYPES))
+    .optional()
+    .openapi({ description: 'Short, or as the events have it.', example: 'reserved' }),
 })
 
 const streamRoute = {

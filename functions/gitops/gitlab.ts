@@ -119,7 +119,7 @@ export function gitlabApi(http: Http, { api, project: name, token }: Repository)
       for (let page = 1; page <= 20; page++) {
         const found = await ask<{ id: number; body: string }[]>(
           'GET',
-          `/merge_requests/${number}/notes?per_page=100&page=${page}`,
+          `/merge_requests/${number}/notes?sort=asc&per_page=100&page=${page}`,
         )
         const own = found.find((note) => note.body.startsWith(marker))
         if (own && own.body === body) return

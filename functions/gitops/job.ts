@@ -38,7 +38,9 @@ export async function runGitJob(ports: GitPorts, job: GitJob): Promise<'done' | 
     if (!(error instanceof GitAway) && !(error instanceof GitRefused)) throw error
     log.write('warn', 'git provider', { repository: repository.name, reason: error.message })
     state.save({ ...state.load(), trouble: error.message })
-    return error instanceof GitAway ? 'again' : 'done'
+    // A commit that a webhook tells of may be where it is asked for a little later.
+    const isYetToCome = job.kind === 'git' && error instanceof GitRefused && error.status === 404
+    return error instanceof GitAway || isYetToCome ? 'again' : 'done'
   }
 }
 
@@ -159,7 +161,8 @@ async function driftEvents(
 async function newest(api: GitApi, branch: string, after: string): Promise<string | undefined> {
   const head = await api.head(branch)
   if (head === after) return head
-  switch (await relationOf(api, after, head)) {
+  // One that is not there is not known to be nobody's ancestor: it is on its way.
+  switch (await api.relation(after, head)) {
     case 'same':
     case 'ahead':
       return head
@@ -187,7 +190,8 @@ async function onPull(ports: GitPorts, number: number, head: string): Promise<'d
   const plan = await look(berth, await readCommit(api, head), state.load().tracked)
   const { entries, findings } = plan
   const failed = findings.some(({ level }) => level === 'error')
-  await api.comment(number, markerOf(repository.name), commentOf(repository.name, head, plan))
+  const marker = await markerOf(repository, number)
+  await api.comment(number, marker, commentOf(marker, head, plan))
   await api.report(head, {
     state: failed ? 'failure' : 'success',
     summary: summaryOf(entries, findings, true),

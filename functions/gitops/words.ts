@@ -1,5 +1,8 @@
+import { hmacSha256 } from '../hooks/signature.ts'
+import { hex } from '../reply/hex.ts'
 import type { GitFinding } from './desired.ts'
 import type { Plan, PlanAction, PlanEntry } from './plan.ts'
+import type { Repository } from './settings.ts'
 
 const DONE: Readonly<Record<PlanAction, string>> = {
   reserve: 'reserved',
@@ -31,17 +34,25 @@ export function summaryOf(
   return counts.length === 0 ? 'nothing to do' : counts.join(', ')
 }
 
-/** How a comment of ours begins, so that it is found again. */
-export const markerOf = (repository: string) => `<!-- berth:plan:${repository} -->`
+/**
+ * How the comment of ours at one request begins, so that it is found again. Nobody else can write it before we have: it
+ * is made with the webhook's secret.
+ */
+export async function markerOf({ name, webhookSecret }: MarkedBy, number: number): Promise<string> {
+  const secret = new TextEncoder().encode(webhookSecret)
+  return `<!-- berth:plan:${name}:${hex(await hmacSha256(secret, `berth comment ${number}`)).slice(0, 32)} -->`
+}
+
+type MarkedBy = Pick<Repository, 'name' | 'webhookSecret'>
 
 /** A comment of GitHub may have 65,536 characters. */
 const COMMENT_LIMIT = 60_000
 
 /** The plan as a comment at a pull or merge request. Names and messages stand in code spans, which know no markup. */
-export function commentOf(repository: string, commit: string, { entries, findings, drift }: Plan): string {
+export function commentOf(marker: string, commit: string, { entries, findings, drift }: Plan): string {
   const told = entries.filter(({ action }) => action !== 'unchanged')
   const head = [
-    markerOf(repository),
+    marker,
     `**Berth's plan for ${commit.slice(0, 12)}: ${summaryOf(entries, findings, true)}**`,
     '',
   ]

@@ -45,7 +45,12 @@ export const reservationQuery = z.strictObject({
   subnet: name(SUBNET_NAME).optional(),
   namespace: name(NAMESPACE).optional(),
   podName: name(OBJECT_NAME).optional(),
-  state: z.enum(STATES).optional(),
+  state: z
+    .enum([...STATES, 'contested'])
+    .optional()
+    .openapi({
+      description: 'contested: whatever its state, somebody else is there, too.',
+    }),
   address: short.optional(),
   mac: short.optional(),
   overdue: z

@@ -106,6 +106,9 @@ async function list(): Promise<void> {
   }
 }
 
+// A wrong option is somebody's typing, not a defect.
+process.on('uncaughtException', (error) => fail(error.message))
+
 const [command, ...rest] = process.argv.slice(2)
 if (command === 'admin') await admin()
 else if (command === 'make') await make(rest)

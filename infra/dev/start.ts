@@ -156,11 +156,18 @@ function folderName(folder: string): string {
 }
 
 function greeting(url: string, folder: string): string {
+  const { ACCESS, ADMIN_KEY_SHA256 } = process.env
+  if (ACCESS === 'required' && !ADMIN_KEY_SHA256)
+    return `Berth is at ${url}, its data in ${folderName(folder)}. Ctrl-C ends it. ACCESS=required, and nobody has a key yet:
+
+  npm run keys -- admin     makes one; start again with the ADMIN_KEY_SHA256 that it prints
+`
+  const key = ACCESS === 'required' ? ` -H "Authorization: Bearer $BERTH_KEY"` : ''
   return `Berth is at ${url}, its data in ${folderName(folder)}. Ctrl-C ends it. Three commands to try:
 
-  curl -s ${url}/v1/reserve -H 'Content-Type: application/json' -d '{"subnet": "ovn-default", "namespace": "default", "podName": "web-0", "podType": "StatefulSet"}'
-  curl -s ${url}/v1/reservations/web-0.default
-  curl -s ${url}/v1/release -H 'Content-Type: application/json' -d '{"name": "web-0.default"}'
+  curl -s ${url}/v1/reserve${key} -H 'Content-Type: application/json' -d '{"subnet": "ovn-default", "namespace": "default", "podName": "web-0", "podType": "StatefulSet"}'
+  curl -s ${url}/v1/reservations/web-0.default${key}
+  curl -s ${url}/v1/release${key} -H 'Content-Type: application/json' -d '{"name": "web-0.default"}'
 `
 }
 

@@ -189,7 +189,7 @@ export interface ReservationFilter {
   readonly subnet?: string
   readonly namespace?: string
   readonly podName?: string
-  readonly state?: ReservationState
+  readonly state?: ReservationState | 'contested'
   /** Any accepted spelling, checked by the core. */
   readonly address?: string
   readonly mac?: string

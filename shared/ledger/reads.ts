@@ -102,7 +102,8 @@ function matches(view: LeaseView, filter: LeaseFilter): boolean {
   return (
     (filter.namespace === undefined || view.namespace === filter.namespace) &&
     (filter.podName === undefined || view.podName === filter.podName) &&
-    (filter.state === undefined || view.state === filter.state) &&
+    (filter.state === undefined ||
+      (filter.state === 'contested' ? view.contested : view.state === filter.state)) &&
     (filter.v4 === undefined || view.v4 === filter.v4) &&
     (filter.v6 === undefined || view.v6 === filter.v6) &&
     (filter.mac === undefined || view.mac === filter.mac) &&

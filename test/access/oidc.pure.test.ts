@@ -1,5 +1,5 @@
 import { type CryptoKey, exportJWK, exportSPKI, generateKeyPair, SignJWT } from 'jose'
-import { beforeAll, describe, expect, it } from 'vitest'
+import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { Oidc } from '../../functions/access/oidc.ts'
 import { oidcSchema } from '../../functions/access/oidc-settings.ts'
 import type { Http } from '../../shared/http.ts'
@@ -213,5 +213,28 @@ describe('the variable OIDC is refused', () => {
     ['a field that is not known', { audiance: 'x' }],
   ])('%s', (_, more) => {
     expect(oidcSchema.safeParse([{ ...SETTINGS, ...more }]).success).toBe(false)
+  })
+})
+
+describe('an issuer that takes a new key while Berth runs', () => {
+  afterEach(() => void vi.useRealTimers())
+
+  it('is believed with the new key, and with the old one as long as it shows it', async () => {
+    vi.useFakeTimers({ toFake: ['Date'], now: clock.nowMs() })
+    const standIn = new IssuerStandIn({ one: first })
+    const oidc = oidcOver(standIn)
+    const old = () => token()
+    const young = () => token({ key: second.privateKey, header: { kid: 'two' } })
+    expect((await identify(await old(), oidc))?.ok).toBe(true)
+    standIn.keys = { one: first, two: second }
+    // The set is not fetched for every guess of a kid.
+    expect((await identify(await young(), oidc))?.ok).toBe(false)
+    vi.setSystemTime(clock.nowMs() + 31_000)
+    expect((await identify(await young(), oidc))?.ok).toBe(true)
+    expect((await identify(await old(), oidc))?.ok).toBe(true)
+    standIn.keys = { two: second }
+    vi.setSystemTime(clock.nowMs() + 31_000 + 11 * 60_000)
+    expect((await identify(await young(), oidc))?.ok).toBe(true)
+    expect((await identify(await old(), oidc))?.ok).toBe(false)
   })
 })
