@@ -5,7 +5,7 @@ import type { Problem } from '../shared/problem.ts'
 import { err, type Result } from '../shared/result.ts'
 import type { Berth } from './berth.ts'
 
-/** How long anything but a reserve, a release or an adoption may take, which keep WAIT_MS themselves. */
+/** How long anything but a reserve, release, renew, transfer or adoption may take, which keep WAIT_MS themselves. */
 export const ANSWER_MS = 15_000
 /** The same for a repair: it lists the cluster, for which it allows itself a minute, and then asks each ledger. */
 export const REPAIR_MS = 120_000

@@ -7,7 +7,7 @@ import { FakeBerth } from '../support/fake-berth.ts'
 const never = () => new Promise<never>(() => {})
 const verbs = Object.keys(new FakeBerth().berth) as (keyof Berth)[]
 /** These answer within WAIT_MS by themselves. */
-const ownTime: readonly (keyof Berth)[] = ['reserve', 'release', 'adopt']
+const ownTime: readonly (keyof Berth)[] = ['reserve', 'release', 'renew', 'transfer', 'adopt']
 
 it.for(verbs.filter((verb) => !ownTime.includes(verb)))('%s that hangs is answered', async (verb) => {
   const clock = new ManualClock()
