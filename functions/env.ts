@@ -99,6 +99,8 @@ const CLUSTER = Symbol('the cluster whose variables these are')
 export const clusterOf = (env: Env): string => env[CLUSTER] ?? DEFAULT_CLUSTER
 
 const ENVIRONMENTS = new WeakMap<Env, Map<string, Env>>()
+/** Variables as they were read: they do not change while the isolate lives. */
+const SETTINGS = new WeakMap<Env, Settings>()
 
 /** Bindings and variables as cluster `name` has them; undefined where there is no such cluster. */
 export function envOf(env: Env, name: string): Env | undefined {
@@ -155,6 +157,14 @@ interface Namespaces {
 /** The Worker's own Durable Objects; the runtime offers them by class name. */
 const namespaces = (): Namespaces => exports as unknown as Namespaces
 
+function settingsIn(env: Env): Settings {
+  const known = SETTINGS.get(env)
+  if (known) return known
+  const settings = settingsOf(env)
+  SETTINGS.set(env, settings)
+  return settings
+}
+
 /** What a Subnet object's alarm needs to finish an operation by itself. */
 export function objectPorts(env: Env): {
   readonly settings: Settings
@@ -166,7 +176,7 @@ export function objectPorts(env: Env): {
   /** How Berth writes here; undefined where it does not. */
   readonly inCharge: () => Promise<Mode | undefined>
 } {
-  const known = settingsOf(env)
+  const known = settingsIn(env)
   const { on } = eventSettingsOf(env)
   const settings = { ...known, ledger: { ...known.ledger, feed: on } }
   const cluster = clusterPort(env, settings)
@@ -238,7 +248,7 @@ async function forEachCluster(env: Env, work: (own: Env) => Promise<void>): Prom
 /** What the clock asks for (cron trigger): that the mirror runs, and once an hour that ledgers and cluster agree. */
 export function scheduled(env: Env): Promise<void> {
   return forEachCluster(env, async (own) => {
-    await mirrorOf(own, settingsOf(own))?.wake()
+    await mirrorOf(own, settingsIn(own))?.wake()
     if (await namespaces().Cluster.getByName(clusterOf(own)).claimRepair()) await repairAll(own, 'cron')
   })
 }
@@ -285,7 +295,7 @@ function ovnPort(env: Env, { northbound }: Settings): OvnPort & OvnLister {
 
 /** OVN's Northbound database, for the Cluster object, which keeps the one connection there is. */
 export function northboundOf(env: Env): OvnPort & OvnLister {
-  const { northbound } = settingsOf(env)
+  const { northbound } = settingsIn(env)
   if (northbound === undefined) return noOvn
   const remotes = parseRemotes(northbound)
   if (!remotes.ok) return unreadableOvn(`OVN_NB: ${remotes.error}`)
@@ -303,7 +313,7 @@ async function isThere({ there }: Known, cluster: ClusterPort, name: string): Pr
 
 /** The composition root: variables and bindings in, everything a door may ask for out. */
 export function berthOf(env: Env): Berth {
-  const settings = settingsOf(env)
+  const settings = settingsIn(env)
   const { Subnet, Cluster } = namespaces()
   const mirror = mirrorOf(env, settings)
   if (mirror) wakeOnce(env, mirror)
@@ -470,7 +480,7 @@ const CALLERS = new WeakMap<Env, Callers>()
 export function callersOf(env: Env): Callers {
   const known = CALLERS.get(env)
   if (known) return known
-  const { cluster } = settingsOf(env)
+  const { cluster } = settingsIn(env)
   const { adminKeyHash, issuers, rate, audiences } = accessSettingsOf(env)
   const callers = callersOver({
     // A fresh stub each time: after an error the old one may stay broken.

@@ -44,8 +44,9 @@ async function loadBare(sides: Sides, replyBytes: number): Promise<string> {
   const first = sides.number()
   const numbers = [first, ...Array.from({ length: GROUP - 1 }, () => sides.number())]
   const changes = recording.lastChange()
+  const lines = recording.lastLine()
   const { operation, turns } = await recording.reserve(first, GROUP)
-  const { subnet, cluster } = recording.rowsOf(operation, changes)
+  const { subnet, cluster } = recording.rowsOf(operation, changes, lines)
   const sent = [turns[0]!, turns[1]!, turns[2]!]
   await sides.load({ hold: [subnet], send: [cluster], report: [] }, sent, replyBytes)
   return groupBody(numbers)

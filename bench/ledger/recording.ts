@@ -81,10 +81,16 @@ export class Recording {
     return this.clusterSql.first<{ rv: number }>(`SELECT rv FROM embedded_state`)!.rv
   }
 
+  /** The number of the audit's last line. */
+  lastLine(): number {
+    return this.ledgerSql.first<{ seq: number }>(`SELECT max(seq) AS seq FROM audit`)!.seq
+  }
+
   /** Every row that a reserve left behind, each once and as it is now. */
   rowsOf(
     operation: string,
     changesAfter: number,
+    linesAfter: number,
   ): { readonly subnet: Statement[]; readonly cluster: Statement[] } {
     const op = `'${operation}'`
     return {
@@ -92,6 +98,7 @@ export class Recording {
         ...rows(this.ledgerSql, 'lease', `WHERE op = ${op}`),
         ...rows(this.ledgerSql, 'op', `WHERE id = ${op}`),
         ...rows(this.ledgerSql, 'attempt', `WHERE op = ${op}`),
+        ...rows(this.ledgerSql, 'audit', `WHERE seq > ${linesAfter}`),
         ...rows(this.ledgerSql, 'page'),
         ...rows(this.ledgerSql, 'state'),
       ],

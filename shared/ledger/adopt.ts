@@ -181,7 +181,7 @@ function bindSeen(space: Space, op: OpRow, item: ItemState, row: LeaseRow): Next
   announce(space, { name: row.nic, uid: bound.uid }, 'Reserved', reservedMessage(view))
   const leases = [withKeeping(space, view, bound)]
   const ended = close(space, op, 'done', { kind: 'done', created: item.complete === true, leases })
-  followUp(space, row.nic, row.id)
+  followUp(space, [item])
   return ended
 }
 

@@ -75,12 +75,18 @@ export function reasserting(space: Space, op: OpRow): Next {
   }
 }
 
-/** A promise was made on the word of a driver, and news of its object came before that: it is acted upon now. */
-export function followUp(space: Space, nic: string, id: string): void {
-  const row = space.leases.get(nic, id)
-  if (row?.state !== 'bound' || row.uid === null) return
-  if (space.sightings.isGone(row.uid)) reassert(space, row)
-  else if (space.sightings.isLeaving(row.uid)) awaitOwner(space, row, false)
+/** Promises were made on the word of a driver, and news of their objects came before that: it is acted upon now. */
+export function followUp(space: Space, items: readonly ItemState[]): void {
+  const news = space.sightings.newsOf(items.flatMap(({ uid }) => uid ?? []))
+  if (news.size === 0) return
+  for (const { nic, id, uid } of items) {
+    const heard = uid === undefined ? undefined : news.get(uid)
+    if (heard === undefined) continue
+    const row = space.leases.get(nic, id)
+    if (row?.state !== 'bound' || row.uid !== uid) continue
+    if (heard === 'gone') reassert(space, row)
+    else awaitOwner(space, row, false)
+  }
 }
 
 /** Somebody (`by`, where known) deletes an object of ours: a wish for its release, which waits until the owner is gone unless forced. */

@@ -6,6 +6,10 @@ const LATE_NEWS_MS = 3_600_000 + SLOW.leewayMs
 
 /** Before the uid of one that is not gone yet. */
 const LEAVING = 'leaving '
+/** Two parameters each; a statement takes 100. */
+const UIDS_AT_ONCE = 50
+
+type News = 'gone' | 'leaving'
 
 /** What is remembered of news: the parts of a list so far, and objects of ours of which any news is late news. */
 export class Sightings {
@@ -38,7 +42,7 @@ export class Sightings {
   }
 
   isGone(uid: string): boolean {
-    return this.sql.first(`SELECT 1 AS one FROM gone WHERE uid = ?`, uid) !== undefined
+    return this.newsOf([uid]).get(uid) === 'gone'
   }
 
   /** An object of ours is being deleted while its operation has yet to end. */
@@ -46,8 +50,22 @@ export class Sightings {
     this.gone(`${LEAVING}${uid}`, slowMs)
   }
 
-  isLeaving(uid: string): boolean {
-    return this.isGone(`${LEAVING}${uid}`)
+  /** What came of objects of ours, of those there is news of: gone outweighs being deleted. */
+  newsOf(uids: readonly string[]): ReadonlyMap<string, News> {
+    const news = new Map<string, News>()
+    for (let from = 0; from < uids.length; from += UIDS_AT_ONCE) {
+      const some = uids.slice(from, from + UIDS_AT_ONCE)
+      const heard = this.sql.all<{ uid: string }>(
+        `SELECT uid FROM gone WHERE uid IN (${some.map(() => '?, ?').join()})`,
+        ...some.flatMap((uid) => [uid, `${LEAVING}${uid}`]),
+      )
+      for (const { uid } of heard) {
+        const left = uid.startsWith(LEAVING) ? uid.slice(LEAVING.length) : undefined
+        if (left === undefined) news.set(uid, 'gone')
+        else if (!news.has(left)) news.set(left, 'leaving')
+      }
+    }
+    return news
   }
 
   prune(slowMs: number): void {

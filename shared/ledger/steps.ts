@@ -168,7 +168,10 @@ function bind(space: Space, op: OpRow): Next {
   })
   const created = op.kind !== 'transfer'
   const ended = close(space, op, 'done', { kind: 'done', created, leases: withUse(space, leases) })
-  for (const { nic, id, present } of op.items) if (!present) followUp(space, nic, id)
+  followUp(
+    space,
+    op.items.filter(({ present }) => !present),
+  )
   return ended
 }
 
