@@ -91,3 +91,14 @@ it('one limit holds for all connections, and says so', async () => {
   expect((await keys(['revoke', id])).out).toBe(`${id} is revoked.`)
   expect(await status(key)).toBe(401)
 })
+
+it.each([
+  [['make', '--nme', 'ci'], /nme/],
+  [['make', '--name'], /name/],
+  [['nothing'], /admin \| make \| list \| revoke/],
+])('%j is answered in one line', async (args, words) => {
+  const { code, out, err } = await keys(args)
+  expect([code, out]).toEqual([1, ''])
+  expect(err.split('\n')).toHaveLength(1)
+  expect(err).toMatch(words)
+})

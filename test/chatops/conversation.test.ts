@@ -119,7 +119,10 @@ describe('Slack: a conversation', () => {
 
   it('helps the unmapped and does nothing else for them', async () => {
     const stranger = { channel_id: 'COTHER', user_id: 'U2' }
-    expect(textOf((await slack('help', stranger)).body)).toContain('I reserve IP addresses')
+    const help = textOf((await slack('help', stranger)).body)
+    expect(help).toContain('I reserve IP addresses')
+    // What an administrator maps him by.
+    for (const id of ['T1', 'COTHER', 'U2']) expect(help).toContain(id)
     for (const sentence of ['list', 'reserve chat-net shop/x', 'who 10.71.0.2', 'nonsense'])
       expect(textOf((await slack(sentence, stranger)).body)).toContain('I do not know you here')
     expect((await get('/v1/reservations/x.shop')).status).toBe(404)

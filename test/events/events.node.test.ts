@@ -145,8 +145,11 @@ it('a stream tells what happens, and goes on where the last one ended', async ()
   stop = true
   await busy
   await release('b.shop')
-  const rest = await stream(1, '?type=released', whole.lastId)
-  expect(rest.events).toEqual(['released b.shop'])
+  // A type in short, or as the events have it.
+  for (const type of ['released', 'berth.reservation.released.v1']) {
+    const rest = await stream(1, `?type=${type}`, whole.lastId)
+    expect(rest.events).toEqual(['released b.shop'])
+  }
 })
 
 // Fault 81.

@@ -28,6 +28,13 @@ describe('reservations', () => {
     ])
   })
 
+  it('are asked for as contested, whatever their state', async () => {
+    const door = fakeDoor()
+    expect((await call(door, '/v1/reservations?state=contested')).status).toBe(200)
+    expect(door.fake.calls[0]?.with[0]).toEqual({ state: 'contested' })
+    expect((await call(door, '/v1/reservations?state=contest')).status).toBe(400)
+  })
+
   it('come 100 at a time', async () => {
     const door = fakeDoor()
     const reply = await call(door, '/v1/reservations')

@@ -102,7 +102,9 @@ it.each<[string, string, string, string, string | undefined]>([
 
 it.each([
   [new GitAway('GET /branches answered 503'), 'again'],
-  [new GitRefused('GET /branches answered 404'), 'done'],
+  // What a webhook tells of may be there a little later.
+  [new GitRefused('GET /branches answered 404', 404), 'again'],
+  [new GitRefused('GET /branches answered 403', 403), 'done'],
 ])('%s: %s', async (error, wanted) => {
   expect(await afterPush('c1', 'c2', 'c2', error)).toMatchObject({
     result: wanted,

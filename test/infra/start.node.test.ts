@@ -81,6 +81,16 @@ describe('npm start', () => {
     expect(output()).not.toContain('    at ')
   })
 
+  it('tells who lets known callers only how the first key is made', async () => {
+    const port = await freePort()
+    const { child, output } = npmStart(port, 'required', { ACCESS: 'required' })
+    await until('it greets', 60_000, () => (output().includes('nobody has a key yet') ? true : undefined))
+    expect(output()).toContain('npm run keys -- admin')
+    expect(output()).not.toContain('curl')
+    process.kill(-(child.pid as number), 'SIGTERM')
+    await new Promise((done) => child.once('close', done))
+  }, 90_000)
+
   it('runs twice side by side, and leaves nothing behind when npm itself is killed with -9', async () => {
     const ports = [await freePort(), await freePort()] as const
     const first = npmStart(ports[0], 'first')

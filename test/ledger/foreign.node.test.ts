@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { operation, reservation } from '../../shared/command/find.ts'
+import { operation, reservation, reservations } from '../../shared/command/find.ts'
 import { release } from '../../shared/command/release.ts'
 import { reserve } from '../../shared/command/reserve.ts'
 import { subnet } from '../../shared/command/subnets.ts'
@@ -143,6 +143,9 @@ describe("somebody else's address", () => {
     const found = await reservation(world.ports, 'a.default')
     expect(found.ok && found.value).toMatchObject({ state: 'bound', contested: true })
     expect(found.ok && found.value.warnings.join()).toContain('other.default')
+    reserved(await ask(world, 'b'))
+    const contested = await reservations(world.ports, { state: 'contested' }, { limit: 10 })
+    expect(contested.ok && contested.value.items.map(({ name }) => name)).toEqual(['a.default'])
     await expectAgreement(world)
     strip(world, 'other.default')
     await world.mirror.changes()
