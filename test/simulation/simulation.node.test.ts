@@ -6,6 +6,7 @@ import { Choices } from './choices.ts'
 import { Counters } from './counters.ts'
 import { unexplained } from './linear.ts'
 import type { Logical } from './logical.ts'
+import { MUTATIONS, UNDONE } from './mutations/list.ts'
 import { scenarioOf } from './scenario.ts'
 import { Schedule } from './schedule.ts'
 import { type Recorded, replay, trimmed } from './shrink.ts'
@@ -117,4 +118,11 @@ it('counters count', () => {
   counters.hit('P1')
   counters.hit('P1', 2)
   expect(counters.counts.get('P1')).toBe(3)
+})
+
+it.each([...MUTATIONS, ...UNDONE])('mutation $id: what it changes stands there once', ({ edits }) => {
+  for (const { file, find } of edits) {
+    const text = readFileSync(resolve(import.meta.dirname, '../..', file), 'utf8')
+    expect(text.split(find).length - 1, file).toBe(1)
+  }
 })

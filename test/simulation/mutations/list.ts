@@ -208,8 +208,8 @@ export const UNDONE: readonly Mutation[] = [
     edits: [
       {
         file: 'shared/ledger/hold.ts',
-        find: 'if (lacks || space.excludes().isGateway(row)) return undefined',
-        put: '',
+        find: 'if (lacks || space.excludes().isGateway(row) || !isKept(space, row)) return undefined',
+        put: 'if (!isKept(space, row)) return undefined',
       },
     ],
   },
@@ -233,9 +233,9 @@ export const UNDONE: readonly Mutation[] = [
     caughtBy: ['3'],
     edits: [
       {
-        file: 'shared/ledger/steps.ts',
-        find: 'for (const { nic, id, present } of op.items) if (!present) followUp(space, nic, id)',
-        put: '',
+        file: 'shared/ledger/follow.ts',
+        find: 'if (news.size === 0) return',
+        put: 'if (news.size >= 0) return',
       },
     ],
   },
