@@ -110,7 +110,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     id: 'M12',
-    seed: 4,
+    seed: 8,
     what: 'v4 is kept when v6 fails',
     caughtBy: ['10', '7'],
     edits: [
